@@ -1,0 +1,158 @@
+"""Reading samples back: chunks for what is older, packed scrapes for what is recent, seen as one."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, select
+
+from observatory.model import HOUR, Instant, Window
+from observatory.store.engine import Store
+from observatory.store.points import Points, decompress, last_of_each, unpack
+from observatory.store.schema import chunks, readings, scrapes, series, targets
+from observatory.store.sql import AnyRow
+
+
+class Column(NamedTuple):
+    """One series in time order: `at` int64 milliseconds, `value` float64, of one length, maybe 0."""
+
+    at: npt.NDArray[np.int64]
+    value: npt.NDArray[np.float64]
+
+
+def read(store: Store, ids: Sequence[int], window: Window) -> dict[int, Column]:
+    """The samples of each series within `window`, every one once. Unknown ids are absent, silent ones are empty."""
+    if not ids:
+        return {}
+    wanted = sorted(set(ids))
+    with store.read() as connection:
+        known = connection.execute(
+            select(series.c.id, series.c.target_id, series.c.project).where(series.c.id.in_(wanted))
+        ).all()
+        old = compacted(connection, wanted, window)
+        new = recent(connection, {(row.target_id, row.project) for row in known}, window)
+    new = new[np.isin(new["series"], wanted)]
+    return {row.id: column(old.get(row.id, []), new[new["series"] == row.id], window) for row in known}
+
+
+def compacted(connection: Connection, ids: Sequence[int], window: Window) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    query = (
+        select(chunks.c.series_id, chunks.c.points)
+        .where(chunks.c.series_id.in_(ids))
+        .where(chunks.c.hour_ms > window.since - HOUR, chunks.c.hour_ms < window.until)
+        .order_by(chunks.c.series_id, chunks.c.hour_ms)
+    )
+    for row in connection.execute(query):
+        found.setdefault(row.series_id, []).append(row.points)
+    return found
+
+
+def recent(connection: Connection, sources: set[tuple[int, str]], window: Window) -> Points:
+    """Records still in rows. A row may hold points older than its scrape (reported history), so its start says
+    nothing about them; rows are few, they are all looked at.
+    """
+    blobs: list[bytes] = []
+    for target, project in sorted(sources):
+        query = (
+            select(scrapes.c.points)
+            .where(scrapes.c.target_id == target, scrapes.c.project == project, scrapes.c.count > 0)
+            .where(scrapes.c.started_ms >= window.since - HOUR)
+            .order_by(scrapes.c.received_ms, scrapes.c.id)
+        )
+        blobs += connection.execute(query).scalars()
+    return last_of_each(unpack(*blobs))
+
+
+def column(old: Sequence[bytes], new: Points, window: Window) -> Column:
+    parts = [decompress(blob) for blob in old]
+    at = np.concatenate([*(part[0] for part in parts), new["at"]]).astype(np.int64)
+    value = np.concatenate([*(part[1] for part in parts), new["value"]]).astype(np.float64)
+    if len(parts) and len(new):
+        at, value = merged(at, value)
+    inside = (at >= window.since) & (at < window.until)
+    return Column(at[inside], value[inside])
+
+
+def merged(
+    at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """In time order, each instant once: the later entry wins."""
+    order = np.lexsort((np.arange(len(at)), at))
+    at, value = at[order], value[order]
+    last = np.append(at[1:] != at[:-1], True)
+    return at[last], value[last]
+
+
+def catalogue(store: Store, target: str, names: Sequence[str] = (), *, project: str | None = None) -> Sequence[AnyRow]:
+    """Series of a target, by name and labels: id, name, project, labels (JSON pairs), target, interval_ms, simulated.
+
+    `names` cuts to those, `project` to one project's.
+    """
+    query = (
+        select(series.c.id, series.c.name, series.c.project, series.c.labels)
+        .add_columns(targets.c.name.label("target"), targets.c.interval_ms, targets.c.simulated)
+        .join(targets, targets.c.id == series.c.target_id)
+        .where(targets.c.name == target)
+        .order_by(series.c.name, series.c.labels)
+    )
+    if names:
+        query = query.where(series.c.name.in_(names))
+    if project is not None:
+        query = query.where(series.c.project == project)
+    with store.read() as connection:
+        return connection.execute(query).all()
+
+
+class Latest(NamedTuple):
+    """The newest points of a target and its projects, and what the readings they came with say."""
+
+    points: dict[int, tuple[Instant, float]]
+    readings: dict[str, AnyRow]  # by project
+
+
+def latest(store: Store, target: str) -> Latest:
+    query = select(readings).join(targets, targets.c.id == readings.c.target_id).where(targets.c.name == target)
+    with store.read() as connection:
+        rows = {row.project: row for row in connection.execute(query)}
+    points = unpack(*(row.points for row in rows.values()))
+    by_series = zip(points["series"].tolist(), points["at"].tolist(), points["value"].tolist(), strict=True)
+    return Latest({key: (at, value) for key, at, value in by_series}, rows)
+
+
+def by_target(store: Store, name: str) -> dict[str, int]:
+    """The id of the series `name` that belongs to no project, by target."""
+    query = (
+        select(targets.c.name, series.c.id)
+        .join(targets, targets.c.id == series.c.target_id)
+        .where(series.c.name == name, series.c.project == "")
+        .order_by(series.c.id)
+    )
+    with store.read() as connection:
+        return {row.name: row.id for row in connection.execute(query)}
+
+
+def newest(store: Store, ids: Sequence[int]) -> dict[int, tuple[Instant, float]]:
+    """The newest point of each series that has one."""
+    query = (
+        select(readings.c.points)
+        .join(series, (series.c.target_id == readings.c.target_id) & (series.c.project == readings.c.project))
+        .where(series.c.id.in_(ids))
+        .distinct()
+    )
+    with store.read() as connection:
+        points = unpack(*connection.execute(query).scalars())
+    mine = points[np.isin(points["series"], ids)]
+    return {int(point["series"]): (int(point["at"]), float(point["value"])) for point in mine}
+
+
+def owners(store: Store, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """For each series that exists, the project it belongs to and the project its target belongs to ("" for none)."""
+    query = (
+        select(series.c.id, series.c.project, targets.c.project.label("of_target"))
+        .join(targets, targets.c.id == series.c.target_id)
+        .where(series.c.id.in_(ids))
+    )
+    with store.read() as connection:
+        return {row.id: (row.project, row.of_target) for row in connection.execute(query)}

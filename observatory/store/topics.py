@@ -1,0 +1,44 @@
+"""The revision and its topics: how readers learn that something changed."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection, select, update
+
+from observatory.store.engine import Store
+from observatory.store.schema import revision, topics
+from observatory.store.sql import upsert
+
+TARGETS, AGENTS, EVENTS, PROJECTS = "targets", "agents", "events", "projects"
+
+
+class Position(NamedTuple):
+    """Where a reader stands. The epoch differs between databases, so a count from another one is recognised."""
+
+    epoch: str
+    revision: int
+
+
+def raise_revision(connection: Connection) -> int:
+    """The next revision. The row stays locked until commit, so revisions become visible in their order."""
+    found = connection.execute(
+        update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
+    ).scalar_one()
+    return int(found)
+
+
+def touch(connection: Connection, now: int, names: Iterable[str]) -> None:
+    """Note that `names` changed at revision `now`."""
+    upsert(connection, topics, [{"topic": name, "revision": now} for name in sorted(names)], update=["revision"])
+
+
+def position(store: Store) -> Position:
+    with store.read() as connection:
+        row = connection.execute(select(revision.c.epoch, revision.c.value)).one()
+    return Position(row.epoch, row.value)
+
+
+def touched_since(store: Store, seen: int) -> frozenset[str]:
+    """Topics that changed after revision `seen`."""
+    with store.read() as connection:
+        return frozenset(connection.execute(select(topics.c.topic).where(topics.c.revision > seen)).scalars())
