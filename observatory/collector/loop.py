@@ -1,0 +1,343 @@
+"""The collector: reads every target on its interval, writes what came, and keeps the lease while it does."""
+
+import heapq
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from observatory import log
+from observatory.collector.scrape import Reader, delay, open_reader
+from observatory.collector.stream import BridgeStream
+from observatory.errors import StoreError
+from observatory.model import Event, Instant, Kind, Level, Scrape, Target
+from observatory.store import chunks, events, leases, targets
+from observatory.store.engine import Store
+from observatory.store.scrapes import Recorder
+
+LEASE = "collector"
+LEASE_SECONDS = 10.0  # after a kill another collector is at work within 15 s
+RENEW_SECONDS = 3.0
+LIST_SECONDS = 30.0  # discovery's own beat
+TIDY_SECONDS = 15.0
+READERS = 64  # threads, made when needed: a target that hangs keeps one, and no other waits for it
+BUFFER = 20_000  # scrapes kept while the database is away
+HEARD_MS = 35_000  # the server pings every 30 s
+
+logger = log.get(__name__)
+
+
+@dataclass(order=True)
+class Due:
+    """A place in the schedule."""
+
+    at: Instant
+    order: int
+    watched: "Watched" = field(compare=False)
+
+
+@dataclass(eq=False)
+class Watched:
+    """A target being watched, with what reading it needs and has shown."""
+
+    target: Target
+    reader: Reader
+    stream: BridgeStream | None = None
+    failures: int = 0
+    retry_after: float | None = None
+    dropped: bool = False
+
+
+class Writer(threading.Thread):
+    """The one thread that writes. What cannot be written waits in a bounded buffer, the oldest going first."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(name="writer", daemon=True)
+        self.recorder = Recorder(store)
+        self.waiting: queue.Queue[Sequence[Scrape] | None] = queue.Queue(BUFFER)
+        self.lost = 0
+
+    def put(self, read: Sequence[Scrape]) -> None:
+        while True:
+            try:
+                self.waiting.put_nowait(read)
+                return
+            except queue.Full:
+                self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        try:
+            self.lost += len(self.waiting.get_nowait() or ())
+        except queue.Empty:
+            return
+        logger.warning("scrapes_lost", lost=self.lost)
+
+    def close(self) -> None:
+        """Write what is left and end."""
+        self.waiting.put(None)
+        self.join(timeout=10)
+
+    def run(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            batch, open_for_more = self.next_batch()
+            self.write(batch)
+
+    def next_batch(self) -> tuple[list[Scrape], bool]:
+        """Wait for one reading and take what stands behind it, too."""
+        first = self.waiting.get()
+        if first is None:
+            return [], False
+        batch = list(first)
+        while len(batch) < 200:
+            try:
+                more = self.waiting.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return batch, False
+            batch += more
+        return batch, True
+
+    def write(self, batch: list[Scrape]) -> None:
+        wait = 0.1
+        while batch:
+            try:
+                self.recorder.append(batch)
+                return
+            except StoreError as error:
+                logger.warning("store_down", error=str(error), waiting=self.waiting.qsize())
+                threading.Event().wait(wait)
+                wait = min(wait * 2, 5.0)
+
+
+class Collector:
+    """Watches the targets that `wanted` names for as long as it holds the lease."""
+
+    def __init__(
+        self,
+        store: Store,
+        wanted: Callable[[], Sequence[Target]],
+        *,
+        clock: Callable[[], Instant],
+        holder: str,
+        retention: float,
+        telemetry: bool = True,
+    ) -> None:
+        self.store, self.wanted, self.clock, self.holder = store, wanted, clock, holder
+        self.retention, self.telemetry = retention, telemetry
+        self.stopping = threading.Event()
+        self.lost_lease = threading.Event()
+        self.started = False
+        self.watched: dict[str, Watched] = {}
+        self.schedule: list[Due] = []
+        self.changed = threading.Condition()
+        self.order = itertools.count()
+        self.writer = Writer(store)
+
+    def run(self, beside: Callable[["Collector"], None] | None = None) -> None:
+        """Wait for the lease, then work until `stop`. `beside` runs in a thread of its own each time we get it."""
+        while not self.stopping.is_set():
+            if self.hold():
+                self.work(beside)
+            self.stopping.wait(1.0)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        with self.changed:
+            self.changed.notify_all()
+
+    def hold(self) -> bool:
+        """Take or keep the lease. A database that does not answer leaves it with whoever has it."""
+        try:
+            return leases.take(self.store, LEASE, self.holder, self.clock(), LEASE_SECONDS) is not None
+        except StoreError as error:
+            logger.warning("lease_not_taken", error=str(error))
+            return False
+
+    def work(self, beside: Callable[["Collector"], None] | None) -> None:
+        logger.info("collector_started", holder=self.holder)
+        self.lost_lease, self.started = threading.Event(), False
+        self.writer = Writer(self.store)
+        self.writer.start()
+        beats = [
+            threading.Thread(target=self.every, args=(seconds, beat), name=beat.__name__, daemon=True)
+            for beat, seconds in ((self.renew, RENEW_SECONDS), (self.refresh, LIST_SECONDS), (self.tidy, TIDY_SECONDS))
+        ]
+        beats[0].start()  # probing for targets may take longer than the lease
+        self.refresh()
+        events.add(self.store, Event(self.clock(), "collector.started", Level.INFO, "The collector started."))
+        with ThreadPoolExecutor(READERS, "reader") as pool:
+            self.started = True
+            self.start(list(self.watched.values()))
+            for thread in beats[1:]:
+                thread.start()
+            if beside is not None:
+                threading.Thread(target=beside, args=(self,), name="beside", daemon=True).start()
+            self.dispatch(pool)
+        self.end()
+        for thread in beats:
+            thread.join(timeout=5)
+
+    def working(self) -> bool:
+        return not self.stopping.is_set() and not self.lost_lease.is_set()
+
+    def every(self, seconds: float, beat: Callable[[], None]) -> None:
+        while self.working():
+            self.stopping.wait(seconds)
+            if self.working():
+                try:
+                    beat()
+                except Exception:
+                    logger.exception("beat_failed", beat=beat.__name__)
+
+    def renew(self) -> None:
+        try:
+            held = leases.take(self.store, LEASE, self.holder, self.clock(), LEASE_SECONDS) is not None
+        except StoreError as error:
+            logger.warning("lease_not_renewed", error=str(error))
+            return  # whoever else could take it needs the same database
+        if not held:
+            logger.warning("lease_lost", holder=self.holder)
+            self.lost_lease.set()
+            with self.changed:
+                self.changed.notify_all()
+
+    def tidy(self) -> None:
+        """Pack up old hours in small bites, and forget what is past its retention."""
+        try:
+            while self.working() and chunks.compact(self.store, self.clock()):
+                self.stopping.wait(0.02)
+            chunks.forget(self.store, self.clock(), round(self.retention * 1000))
+        except StoreError as error:
+            logger.warning("compaction_failed", error=str(error))
+
+    def refresh(self) -> None:
+        """Bring the watched targets in line with the wanted ones."""
+        try:
+            wanted = {target.name: target for target in self.wanted()}
+            targets.replace(self.store, list(wanted.values()), self.clock())
+        except StoreError as error:
+            logger.warning("targets_not_stored", error=str(error))
+            return
+        kept = {name for name, watched in self.watched.items() if wanted.get(name) == watched.target}
+        for name in set(self.watched) - kept:
+            self.drop(self.watched.pop(name))
+        fresh = [
+            Watched(target, open_reader(target, clock=self.clock, telemetry=self.telemetry))
+            for name, target in wanted.items()
+            if name not in self.watched and not target.paused
+        ]
+        self.watched |= {watched.target.name: watched for watched in fresh}
+        if self.started:
+            self.start(fresh)
+
+    def start(self, fresh: Sequence[Watched]) -> None:
+        """Put targets into the schedule, a few milliseconds apart so that many do not start as one."""
+        for place, item in enumerate(fresh):
+            if item.target.kind is Kind.BRIDGE and item.target.ws_url:
+                item.stream = BridgeStream(item.target, emit=self.emit, clock=self.clock)
+                item.stream.start()
+            self.put(item, self.clock() + place * 5)
+
+    def put(self, watched: Watched, at: Instant) -> None:
+        with self.changed:
+            heapq.heappush(self.schedule, Due(at, next(self.order), watched))
+            self.changed.notify()
+
+    def drop(self, watched: Watched) -> None:
+        watched.dropped = True
+        if watched.stream is not None:
+            watched.stream.stop()
+        watched.reader.close()
+
+    def dispatch(self, pool: ThreadPoolExecutor) -> None:
+        """Hand out what is due, until there is no more work for us."""
+        while self.working():
+            with self.changed:
+                wait = (self.schedule[0].at - self.clock()) / 1000 if self.schedule else 1.0
+                if wait > 0:
+                    self.changed.wait(min(wait, 1.0))
+                    continue
+                due = heapq.heappop(self.schedule)
+            if not due.watched.dropped:
+                pool.submit(self.read, due.watched, due.at)
+
+    def read(self, watched: Watched, due: Instant) -> None:
+        """One reading of one target, and its next place in the schedule."""
+        try:
+            read = watched.reader.read(slow=self.is_heard(watched))
+            self.note(watched, read)
+            self.writer.put(read)
+        except Exception:
+            logger.exception("read_failed", target=watched.target.name)
+        if not watched.dropped and self.working():
+            self.put(watched, self.next_due(watched, due))
+
+    def is_heard(self, watched: Watched) -> bool:
+        """Whether the Bridge's stream tells what happens, so that its projects need not be asked each time."""
+        stream = watched.stream
+        return stream is not None and stream.heard_at is not None and self.clock() - stream.heard_at <= HEARD_MS
+
+    def note(self, watched: Watched, read: Sequence[Scrape]) -> None:
+        own = next((scrape for scrape in read if not scrape.project), None)
+        if own is None:
+            return
+        watched.failures = watched.failures + 1 if own.cause else 0
+        watched.retry_after = own.retry_after
+        if watched.stream is not None and own.projects is not None:
+            watched.stream.projects([project.id for project in own.projects])
+
+    def next_due(self, watched: Watched, due: Instant) -> Instant:
+        """The next beat of the target's own rhythm; after failures later, never in a burst to catch up."""
+        wait = delay(watched.target.interval, watched.failures, watched.retry_after)
+        return max(due + round(wait * 1000), self.clock() + 1)
+
+    def emit(self, scrape: Scrape) -> None:
+        """What a stream pushed."""
+        self.writer.put([scrape])
+
+    def end(self) -> None:
+        for watched in self.watched.values():
+            self.drop(watched)
+        self.watched.clear()
+        self.schedule.clear()
+        self.writer.close()
+        if not self.lost_lease.is_set():
+            try:
+                leases.release(self.store, LEASE, self.holder, self.clock())
+            except StoreError as error:
+                logger.warning("lease_not_released", error=str(error))
+        logger.info("collector_stopped", holder=self.holder)
+
+
+def backfill(
+    writer: Writer,
+    wanted: Sequence[Target],
+    *,
+    set_clock: Callable[[Instant], None],
+    steps: Sequence[Instant],
+    elapsed: Callable[[], float],
+) -> None:
+    """Read `wanted` once a step with the services' clock set to it, as if we had been there.
+
+    `elapsed` is a monotonic clock in seconds: durations are the true ones of these readings.
+    """
+    if len(steps) < 2:
+        return
+    step = (steps[1] - steps[0]) / 1000
+    base, since = steps[0], elapsed()
+
+    def clock() -> Instant:
+        return base + round((elapsed() - since) * 1000)
+
+    readers = [open_reader(replace(target, interval=step), clock=clock) for target in wanted]
+    for at in steps:
+        set_clock(at)
+        base, since = at, elapsed()
+        for reader in readers:
+            writer.put(reader.read())
+    for reader in readers:
+        reader.close()
