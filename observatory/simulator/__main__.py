@@ -1,0 +1,5 @@
+"""`python -m observatory.simulator`."""
+
+from observatory.simulator import main
+
+raise SystemExit(main())
