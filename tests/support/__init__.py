@@ -1,0 +1,1 @@
+"""What several tests need: waiting, processes, a browser, a PostgreSQL."""
