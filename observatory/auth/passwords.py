@@ -1,0 +1,57 @@
+"""Passwords: argon2id, and the rules a new one must meet.
+
+One hash takes 19 MiB and two passes (OWASP's second recommendation), and at most two are computed at once: argon2's
+own defaults take 64 MiB each, and a handful of concurrent logins must not fill a 512 MB machine.
+"""
+
+import secrets
+from functools import cache
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+SPECIAL = '!@#$%^&*(),.?":{}|<>'
+MINIMUM, MINIMUM_IN_PRODUCTION = 8, 12
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_room = BoundedSemaphore(2)
+
+
+def hash_password(password: str) -> str:
+    with _room:
+        return _hasher.hash(password)
+
+
+def verify(password_hash: str | None, password: str) -> bool:
+    """Whether `password` is the one that was hashed. None (an unknown user) costs the same time and is never right."""
+    with _room:
+        try:
+            _hasher.verify(password_hash or _nobody(), password)
+        except (VerificationError, InvalidHashError):
+            return False
+    return password_hash is not None
+
+
+def needs_rehash(password_hash: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(password_hash)
+
+
+def violations(password: str, *, production: bool = False) -> tuple[str, ...]:
+    """Every rule that `password` breaks, a sentence each; empty when it may be used."""
+    minimum = MINIMUM_IN_PRODUCTION if production else MINIMUM
+    rules = (
+        (len(password) >= minimum, f"Password must have at least {minimum} characters."),
+        (any(c.isupper() for c in password), "Password must have an upper case letter."),
+        (any(c.islower() for c in password), "Password must have a lower case letter."),
+        (any(c.isdigit() for c in password), "Password must have a digit."),
+        (any(c in SPECIAL for c in password), f"Password must have one of {SPECIAL}"),
+    )
+    return tuple(sentence for met, sentence in rules if not met)
+
+
+@cache
+def _nobody() -> str:
+    """The hash of a password that nobody knows, verified in place of an unknown user's."""
+    return _hasher.hash(secrets.token_hex(32))

@@ -1,0 +1,91 @@
+"""Session tokens: JWT, HS256, with the claims of the DevKit's contract. Whether a session ended, the database knows."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jwt
+
+from observatory.auth.roles import permissions
+from observatory.errors import Unauthenticated
+from observatory.model import Instant, Role
+
+ALGORITHM = "HS256"
+REQUIRED = ("userId", "jti", "iat", "exp")
+INVALID = "Invalid authentication token"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says. Rights are never taken from here: they are read from the database at each request."""
+
+    user: str
+    permissions: tuple[str, ...]
+    projects: tuple[str, ...]
+    jti: str
+    issued: Instant
+    expires: Instant
+
+
+def claims_for(user: str, role: Role, projects: Sequence[str], *, now: Instant, lifetime: float) -> Claims:
+    """The claims of a new session of `lifetime` seconds. JWT counts whole seconds, and so do these."""
+    issued = now // 1000 * 1000
+    expires = issued + max(1, int(lifetime)) * 1000
+    return Claims(user, permissions(role), tuple(projects), secrets.token_urlsafe(18), issued, expires)
+
+
+def sign(claims: Claims, keys: Sequence[str]) -> str:
+    """The token, signed with the first of `keys`."""
+    body = {
+        "userId": claims.user,
+        "permissions": list(claims.permissions),
+        "projectIds": list(claims.projects),
+        "jti": claims.jti,
+        "iat": claims.issued // 1000,
+        "exp": claims.expires // 1000,
+    }
+    return jwt.encode(body, keys[0], algorithm=ALGORITHM)
+
+
+def verify(token: str, keys: Sequence[str], *, now: Instant) -> Claims:
+    """The claims of a token that any of `keys` signed and that has not expired. Raises Unauthenticated."""
+    for key in keys:
+        try:
+            body = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                # The clock is an argument: expiry is compared below, with `now`.
+                options={"require": list(REQUIRED), "verify_exp": False, "verify_iat": False, "verify_aud": False},
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.InvalidTokenError as error:
+            raise Unauthenticated(INVALID) from error
+        return read(body, now)
+    raise Unauthenticated(INVALID)
+
+
+def read(body: dict[str, object], now: Instant) -> Claims:
+    """Claims from a verified body. Raises Unauthenticated when one is missing, of another type, or in the past."""
+    user, jti, issued, expires = (body.get(name) for name in REQUIRED)
+    granted, projects = body.get("permissions") or [], body.get("projectIds") or []
+    if not (isinstance(user, str) and user and isinstance(jti, str) and jti):
+        raise Unauthenticated(INVALID)
+    if not (isinstance(issued, int) and isinstance(expires, int) and expires * 1000 > now):
+        raise Unauthenticated(INVALID)
+    if not (isinstance(granted, list) and isinstance(projects, list)):
+        raise Unauthenticated(INVALID)
+    return Claims(user, tuple(map(str, granted)), tuple(map(str, projects)), jti, issued * 1000, expires * 1000)
+
+
+def metrics_token(secret: str) -> str:
+    """The bearer token our own /metrics is read with; who knows the secret can derive it, nobody can go back."""
+    return derive(secret, "metrics")
+
+
+def derive(secret: str, purpose: str) -> str:
+    """A key for one purpose, so that one leaked key opens one door."""
+    return hmac.new(secret.encode(), b"observatory:" + purpose.encode(), hashlib.sha256).hexdigest()
