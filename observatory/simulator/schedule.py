@@ -53,20 +53,26 @@ class Schedule:
     def __init__(self, seed: int, project: str, agent: AgentPlan) -> None:
         self.seed, self.project, self.agent = seed, project, agent
         self.days: dict[int, Plan] = {}
+        # Each agent's day begins at another hour: at a common midnight all of them would rest at once.
+        self.morning = draw(seed, project, agent.id, "morning").randrange(DAY)
         self.boot_offset = draw(seed, project, agent.id, "boot").randrange(BOOT_CYCLE)
 
     def day(self, number: int) -> Plan:
         plan = self.days.get(number)
         if plan is None:
             rng = draw(self.seed, self.project, self.agent.id, number)
-            plan = make_plan(rng, self.agent, number * DAY)
+            plan = make_plan(rng, self.agent, number * DAY + self.morning)
             if len(self.days) >= DAYS_KEPT:
                 self.days.clear()
             self.days[number] = plan
         return plan
 
+    def number(self, t: int) -> int:
+        """Which of its days `t` lies in."""
+        return (t - self.morning) // DAY
+
     def segment(self, t: int) -> Segment:
-        plan = self.day(t // DAY)
+        plan = self.day(self.number(t))
         return plan.segments[bisect_right(plan.starts, t) - 1]
 
     def last_activity(self, t: int) -> int:
@@ -74,23 +80,23 @@ class Schedule:
         segment = self.segment(t)
         if segment.status == "running":
             return max(segment.start, t - t % (3 * SECOND))
-        return segment.active if segment.active is not None else self.day(t // DAY - 1).ends[-1]
+        return segment.active if segment.active is not None else self.day(self.number(t) - 1).ends[-1]
 
     def completed(self, t: int) -> int:
         """Tasks completed since EPOCH; never falls."""
-        number = t // DAY
+        number = self.number(t)
         before = (number - EPOCH // DAY) * (self.agent.habit.tasks - self.agent.habit.failures)
         return max(0, before + bisect_right(self.day(number).completions, t))
 
     def failed(self, t: int) -> int:
         """Tasks failed since EPOCH; never falls."""
-        number = t // DAY
+        number = self.number(t)
         before = (number - EPOCH // DAY) * self.agent.habit.failures
         return max(0, before + bisect_right(self.day(number).failures, t))
 
     def average_duration(self, t: int) -> int:
         """Mean of the last 20 tasks of the day, in ms; of the whole day before its first."""
-        plan = self.day(t // DAY)
+        plan = self.day(self.number(t))
         done = bisect_right(plan.ends, t)
         recent = plan.durations[max(0, done - 20) : done] or plan.durations
         return sum(recent) // len(recent)
@@ -98,7 +104,7 @@ class Schedule:
     def up_since(self, t: int) -> int:
         """When its process started: with the last recovery, or with the last renewal if that is later."""
         renewed = t - (t - self.boot_offset) % BOOT_CYCLE
-        for number in (t // DAY, t // DAY - 1):
+        for number in (self.number(t), self.number(t) - 1):
             repairs = self.day(number).repairs
             past = bisect_right(repairs, t)
             if past:
@@ -106,31 +112,31 @@ class Schedule:
         return renewed
 
 
-def make_plan(rng: Random, agent: AgentPlan, midnight: int) -> Plan:
+def make_plan(rng: Random, agent: AgentPlan, morning: int) -> Plan:
     """Tasks and the stretches between them, filling the day exactly: long gaps by night, short ones by day."""
     habit = agent.habit
     durations = spread([rng.uniform(0.4, 1.6) for _ in range(habit.tasks)], int(DAY * habit.busy))
     odd = rng.sample(range(habit.tasks), habit.failures + habit.pauses)
     repairs = {i: int(habit.repair * rng.uniform(0.6, 1.5)) for i in odd[: habit.failures]}
     pauses = {i: int(habit.pause * rng.uniform(0.5, 1.3)) for i in odd[habit.failures :]}
-    gaps = make_gaps(rng, habit, DAY - sum(durations) - sum(repairs.values()) - sum(pauses.values()))
-    segments = [Segment(midnight, midnight + gaps[0], "idle")]
+    gaps = make_gaps(rng, habit, morning, DAY - sum(durations) - sum(repairs.values()) - sum(pauses.values()))
+    segments = [Segment(morning, morning + gaps[0], "idle")]
     names = TASKS[agent.type]
     for i, duration in enumerate(durations):
         start = segments[-1].end
         task = Task(names[rng.randrange(len(names))], start, start + duration + pauses.get(i, 0))
         segments += work(rng, task, duration, pauses.get(i, 0), fails=i in repairs)
         segments += aftermath(segments[-1].end, repairs.get(i, 0), gaps[i + 1])
-    last = segments[-1]._replace(end=midnight + DAY)
+    last = segments[-1]._replace(end=morning + DAY)
     return index([*segments[:-1], last], failing=set(repairs))
 
 
-def make_gaps(rng: Random, habit: Habit, total: int) -> list[int]:
+def make_gaps(rng: Random, habit: Habit, morning: int, total: int) -> list[int]:
     """One before the first task and one after each, `total` ms together."""
     if total <= 0:
         raise ValueError(f"the day of {habit} is longer than a day")
     count = habit.tasks + 1
-    weights = [rng.uniform(0.3, 1.7) * (1.5 - daylight(DAY * i // count)) for i in range(count)]
+    weights = [rng.uniform(0.3, 1.7) * (1.5 - daylight(morning + DAY * i // count)) for i in range(count)]
     return spread(weights, total)
 
 

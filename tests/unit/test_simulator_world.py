@@ -61,10 +61,20 @@ def test_an_agents_counts_never_fall_not_even_over_midnight(project: str, agent:
 
 def test_a_day_is_covered_without_gap_or_overlap() -> None:
     for project, agent in AGENTS:
-        plan = Schedule(7, project, agent).day(NOON // DAY)
-        assert plan.segments[0].start == NOON // DAY * DAY
-        assert plan.segments[-1].end == NOON // DAY * DAY + DAY
+        life = Schedule(7, project, agent)
+        number = life.number(NOON)
+        plan, start = life.day(number), number * DAY + life.morning
+        assert start <= NOON < start + DAY
+        assert (plan.segments[0].start, plan.segments[-1].end) == (start, start + DAY)
         assert all(before.end == after.start for before, after in pairwise(plan.segments))
+
+
+def test_agents_do_not_all_rest_at_the_same_moment() -> None:
+    lives = [Schedule(7, project, agent) for project, agent in AGENTS]
+
+    working = [sum(life.segment(t).status == "running" for life in lives) for t in range(NOON, NOON + DAY, 5 * MINUTE)]
+
+    assert min(working) > 0
 
 
 def test_progress_only_grows_while_a_task_lasts() -> None:
