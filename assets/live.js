@@ -275,27 +275,31 @@
 
   function local(at) { return at - new Date(at).getTimezoneOffset() * 60000; }   // plotly knows no zones
 
-  // Figures arrive as base64 arrays, which plotly decodes for drawing but cannot extend: give it the decoded ones.
-  function unpacked(graph, index) {
+  // Figures arrive as base64 arrays, which plotly decodes for drawing but cannot extend: give it the decoded ones,
+  // and new points in arrays of the same type.
+  function growing(graph, index) {
     var plot = document.querySelector('#' + CSS.escape(graph) + ' .js-plotly-plot');
     var trace = plot && plot.data && plot.data[index], drawn = plot && plot._fullData && plot._fullData[index];
-    if (!trace || !drawn || !drawn.x || !drawn.x.length) { return false; }
+    if (!trace || !drawn || !drawn.x || !drawn.x.length) { return null; }
     if (trace.x.bdata !== undefined) { trace.x = drawn.x; trace.y = drawn.y; }
-    return true;
+    return trace;
   }
+
+  function like(array, values) { return Array.isArray(array) ? values : array.constructor.from(values); }
 
   // Several extendData in one tick would apply only one: everything for a graph goes out together.
   function flush() {
     frame = 0;
     waiting.forEach(function (traces, graph) {
-      var indices = Array.from(traces.keys()), x = [], y = [];
-      indices.forEach(function (index) {
-        x.push(traces.get(index).map(function (point) { return local(point[0]); }));
-        y.push(traces.get(index).map(function (point) { return point[1]; }));
+      var x = [], y = [], indices = [];
+      traces.forEach(function (points, index) {
+        var trace = growing(graph, index);
+        if (!trace) { return; }
+        indices.push(index);
+        x.push(like(trace.x, points.map(function (point) { return local(point[0]); })));
+        y.push(like(trace.y, points.map(function (point) { return point[1]; })));
       });
-      if (indices.every(function (index) { return unpacked(graph, index); })) {
-        setProps(graph, { extendData: [{ x: x, y: y }, indices] });
-      }
+      if (indices.length) { setProps(graph, { extendData: [{ x: x, y: y }, indices] }); }
     });
     waiting.clear();
   }

@@ -17,6 +17,7 @@ import httpx
 from observatory import discovery, log
 from observatory.auth import passwords
 from observatory.auth.tokens import metrics_token
+from observatory.clients.base import tls
 from observatory.collector.loop import Collector, backfill
 from observatory.config import Settings
 from observatory.context import wall_clock
@@ -29,8 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SIMULATOR = [sys.executable, "-m", "observatory.simulator", "--quiet"]
 PORTS = list(chain.from_iterable((f"--{name}-port", "0") for name in ("bridge", "mcp", "devkit", "console")))
 HISTORY = DAY + HOUR  # so that every moment of the last day has a yesterday to be compared with
-FAR_STEP = 10 * MINUTE
-CLOSE, CLOSE_STEP = 30 * MINUTE, MINUTE  # the last half hour, closer
+FAR_STEP = 15 * MINUTE  # one reading a cell of the history bars
+CLOSE, CLOSE_STEP = 30 * MINUTE, 2 * MINUTE  # the last half hour, closer
 
 logger = log.get(__name__)
 
@@ -129,11 +130,13 @@ class Simulator:
         if not line:
             raise ObservatoryError("The simulator did not start.")
         self.urls: dict[str, str] = json.loads(line)
+        self.http = httpx.Client(verify=tls(), trust_env=False)
 
     def set_clock(self, at: Instant) -> None:
-        httpx.post(f"{self.urls['control']}/clock", json={"now": at}, trust_env=False).raise_for_status()
+        self.http.post(f"{self.urls['control']}/clock", json={"now": at}).raise_for_status()
 
     def end(self) -> None:
+        self.http.close()
         self.process.terminate()
         try:
             self.process.wait(timeout=5)

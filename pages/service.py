@@ -142,7 +142,7 @@ def facts(service: Row) -> Component:
         ("Kind", words.kind(str(service["kind"]))),
         ("Address", html.Code(str(service["url"]))),
         ("Asked every", f"{service['interval']:g}{words.THIN}s"),
-        ("Last good reading", values.ago(measured) if measured is not None else "never"),
+        ("Last good reading", "never" if measured is None else "" if service["cause"] else values.ago(measured)),
         ("Says of itself", str(service["health"])),
         ("Version", str(service["version"])),
         ("Named by", words.origin(str(service["origin"]))),

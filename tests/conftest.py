@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from observatory.store.engine import Store, migrate, open_store
+from tests.contract.options import pytest_addoption  # noqa: F401
 from tests.support import postgres
 from tests.support import simulator as simulators
 from tests.support.clock import Clock

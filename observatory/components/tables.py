@@ -38,11 +38,12 @@ def services(frame: pd.DataFrame, uptime: pd.DataFrame) -> Component:
 def service(row: Row, share: Row | None) -> Component:
     name = str(row["name"])
     kind, origin = words.kind(str(row["kind"])), words.origin(str(row["origin"]))
+    more = name if kind == words.title(name) else kind
     mark = [status.service_mark(row), status.simulated_mark() if row["simulated"] else None]
     every = f"every {float(row['interval']):g}{words.THIN}s"
     return html.Tr(
         [
-            html.Th([dcc.Link(words.title(name), href=links.service(name)), below(kind)], scope="row"),
+            html.Th([dcc.Link(words.title(name), href=links.service(name)), below(more)], scope="row"),
             named("State", mark),
             named("Last outcome", outcome(row)),
             named("Answers in", [values.reading(strip.latency_of(row))], "num"),

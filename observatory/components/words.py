@@ -236,7 +236,8 @@ def counted(watched: Sequence[Mapping[str, Any]], wrong: Sequence[object], *, pa
     if not total:
         return ()
     some = f"{up or 'None'} of {total} services up"
-    said = some if wrong else f"All {total} services up" if total > 1 else "1 service up"
+    every = {1: "1 service up", 2: "Both services up"}.get(total, f"All {total} services up")
+    said = some if wrong else every
     return (f"{said}, {paused} paused." if paused else f"{said}.",)
 
 
