@@ -16,6 +16,20 @@ Labels: TypeAlias = tuple[tuple[str, str], ...]  # sorted by key
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
+TITLES = {
+    "bridge-server": "Bridge server",
+    "mcp-daemon": "MCP daemon",
+    "devkit-api": "DevKit API",
+    "nexus-console": "Nexus Console",
+    "observatory": "Observatory",
+}
+
+
+def title(target: str) -> str:
+    """What people call a target: the DevKit's services have names of their own, others the one they were given."""
+    return TITLES.get(target, target)
+
+
 class Kind(StrEnum):
     """What a target speaks."""
 

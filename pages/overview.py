@@ -8,6 +8,7 @@ from dash import Input, Output, callback, html
 from dash.development.base_component import Component
 
 from observatory import frames
+from observatory.answers import shared
 from observatory.components import cards, ranges, states, status, strip, values, words
 from observatory.components.attributes import Child, Row, aria, data, records
 from observatory.context import actor, services
@@ -70,6 +71,7 @@ def section(title: str, children: Sequence[Component]) -> Component:
     Output("overview-strip", "children"),
     Input("live", "data"),
 )
+@shared
 def draw_services(_live: object) -> tuple[Component, Component | None]:
     store, now = services().store, services().clock()
     df = frames.services.current(store, actor(), now)
@@ -80,6 +82,7 @@ def draw_services(_live: object) -> tuple[Component, Component | None]:
 
 
 @callback(Output("overview-cards", "children"), Input("live", "data"))
+@shared
 def draw_cards(_live: object) -> list[Component]:
     store, now = services().store, services().clock()
     bridge = bridge_of(frames.services.current(store, actor(), now))
@@ -104,6 +107,7 @@ def draw_cards(_live: object) -> list[Component]:
     Input("theme", "data"),
     Input("zone", "data"),
 )
+@shared
 def draw_charts(_live: object, chosen: str, theme: str, zone: object) -> tuple[object, ...]:
     now = services().clock()
     bridge = bridge_of(frames.services.current(services().store, actor(), now))
@@ -115,6 +119,7 @@ def draw_charts(_live: object, chosen: str, theme: str, zone: object) -> tuple[o
 
 
 @callback(Output("overview-events", "children"), Input("live", "data"))
+@shared
 def draw_events(_live: object) -> Component:
     df = frames.events.recent(services().store, actor(), limit=12)
     return (

@@ -7,6 +7,7 @@ from dash import Input, Output, State, callback, html
 from dash.development.base_component import Component
 
 from observatory import frames
+from observatory.answers import shared
 from observatory.components import cards, headlines, links, ranges, states, status, strip, tables, values, words
 from observatory.components.attributes import Child, Row, data, records
 from observatory.context import actor, services
@@ -70,6 +71,7 @@ def body() -> Component:
     Input("live", "data"),
     AT,
 )
+@shared
 def draw_state(_live: object, path: str) -> tuple[object, ...]:
     store, now, name = services().store, services().clock(), links.service_of(path)
     service = found(frames.services.current(store, actor(), now), name)
@@ -90,6 +92,7 @@ def draw_state(_live: object, path: str) -> tuple[object, ...]:
     Input("zone", "data"),
     AT,
 )
+@shared
 def draw_latency(_live: object, chosen: str, theme: str, zone: object, path: str) -> tuple[object, str]:
     store, now, name = services().store, services().clock(), links.service_of(path)
     service = found(frames.services.current(store, actor(), now), name)
@@ -114,6 +117,7 @@ def draw_latency(_live: object, chosen: str, theme: str, zone: object, path: str
     Input("service-search", "value"),
     AT,
 )
+@shared
 def draw_series(_live: object, wanted: str | None, path: str) -> tuple[object, str, object]:
     store, name = services().store, links.service_of(path)
     df = frames.series.latest(store, actor(), name).sort_values(["name", "labels"])

@@ -5,6 +5,7 @@ from dash import Input, Output, callback, html
 from dash.development.base_component import Component
 
 from observatory import frames
+from observatory.answers import shared
 from observatory.components import ranges, states, tables
 from observatory.components.attributes import data
 from observatory.context import actor, services
@@ -31,6 +32,7 @@ def layout(**_: object) -> Component:
     Input("live", "data"),
     Input("range", "value"),
 )
+@shared
 def draw_table(_live: object, chosen: str) -> tuple[Component, str]:
     store, now = services().store, services().clock()
     df = frames.services.current(store, actor(), now)

@@ -1,5 +1,9 @@
 """The service strip: one cell a service, with the last 24 hours as a ribbon of quarter hours."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
+
 import pandas as pd
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -99,18 +103,23 @@ def gap(row: Row) -> Component:
 
 
 def ribbon(bars: pd.DataFrame) -> Component:
-    """Cells of `frames.services.bars` for one target, oldest first. Height and pattern tell what colour tells."""
+    """Cells of `frames.services.bars` for one target, oldest first. Height and pattern tell what colour tells.
+
+    Neighbours that say the same are one element as wide as they are: a day is mostly one word.
+    """
     cells = records(bars)
     width = int(cells[1]["since"]) - int(cells[0]["since"]) if len(cells) > 1 else QUARTER
+    told = [(int(one["since"]), verdict(values.number(one["up"]), str(one["cause"] or ""))) for one in cells]
+    parts = [stretch(list(alike), width) for _, alike in groupby(told, key=itemgetter(1))]
     label = f"Last 24 hours: {uptime_of(bars)}" if cells else "Not observed in the last 24 hours"
-    return html.Div([quarter(one, width) for one in cells], className="ribbon", role="img", **aria(label=label))
+    return html.Div(parts, className="ribbon", role="img", **aria(label=label))
 
 
-def quarter(one: Row, width: int) -> Component:
-    """One cell; the browser writes its times in the viewer's zone before the words of the tooltip."""
-    kind, said = verdict(values.number(one["up"]), str(one["cause"] or ""))
-    at = int(one["since"])
-    return html.I(className=f"quarter {kind}", title=said, **data(since=at, until=at + width, said=said))
+def stretch(cells: Sequence[tuple[int, tuple[str, str]]], width: int) -> Component:
+    """Cells with one verdict; the browser writes their times in the viewer's zone before the words of the tooltip."""
+    kind, said = cells[0][1]
+    times = data(since=cells[0][0], until=cells[-1][0] + width, said=said)
+    return html.I(className=f"quarter {kind}", title=said, style={"flexGrow": len(cells)}, **times)
 
 
 def verdict(up: float | None, cause: str) -> tuple[str, str]:

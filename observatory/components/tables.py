@@ -55,7 +55,7 @@ def service(row: Row, share: Row | None) -> Component:
     )
 
 
-def below(text: str) -> Component:
+def below(text: str | Component) -> Component:
     """A second, smaller line of a cell."""
     return html.Span(text, className="key")
 
@@ -117,7 +117,7 @@ def shortened(text: str, length: int = 96) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-SERIES = (("Series", ""), ("Labels", ""), ("Value", "num"), ("Age", "num"))
+SERIES = (("Series", ""), ("Value", "num"), ("Age", "num"))
 
 
 def series(frame: pd.DataFrame) -> Component:
@@ -128,13 +128,12 @@ def series(frame: pd.DataFrame) -> Component:
 def one_series(row: Row) -> Component:
     name = str(row["name"])
     what = values.from_row(row, words.unit(name))
-    measured = what.measured
+    labels = below(html.Code(str(row["labels"]))) if row["labels"] else None
     return html.Tr(
         [
-            html.Th([html.Code(name), status.simulated_mark() if what.simulated else None], scope="row"),
-            html.Td(html.Code(str(row["labels"])), className="labels"),
+            html.Th([html.Code(name), status.simulated_mark() if what.simulated else None, labels], scope="row"),
             html.Td(series_value(name, what), className="num"),
-            html.Td(values.lasting(measured) if measured is not None else values.DASH, className="num"),
+            html.Td(values.reading_age(what), className="num"),
         ]
     )
 

@@ -84,6 +84,11 @@ def reading(what: Reading, *, age: bool = False, label: str = "") -> Component:
     return html.Span(parts, className="reading", title=label or None, **facts(what))
 
 
+def reading_age(what: Reading) -> Component:
+    """State and age of a number that stands elsewhere."""
+    return html.Span(age_part(), className="reading", **facts(what)) if what.value is not None else html.Span(DASH)
+
+
 def value_part(what: Reading) -> Component:
     if what.value is not None:
         return html.Span(className="reading-value")

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from observatory.components.attributes import records
+from observatory import model
 from observatory.model import Cause, Instant, Kind
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
@@ -35,14 +36,6 @@ class Standing:
     headline: Sentence
     support: Sentence
 
-
-TITLES = {
-    "bridge-server": "Bridge server",
-    "mcp-daemon": "MCP daemon",
-    "devkit-api": "DevKit API",
-    "nexus-console": "Nexus Console",
-    "observatory": "Observatory",
-}
 
 KINDS = {
     Kind.BRIDGE: "Bridge server",
@@ -122,7 +115,7 @@ ADVICE = {
 
 def title(name: str) -> str:
     """The name a person uses for a service."""
-    return TITLES.get(name, name)
+    return model.title(name)
 
 
 def kind(word: str) -> str:
@@ -294,7 +287,8 @@ def uptime(ratio: float | None, observed: float | None) -> str:
         return "not observed"
     if observed >= 0.9995:
         return percent(ratio)
-    return f"{percent(ratio)} of the {percent(observed)} observed"
+    seen = percent(observed) if observed >= 0.01 else f"first <{THIN}1{THIN}%"
+    return f"{percent(ratio)} of the {seen} observed"
 
 
 def percent(ratio: float) -> str:

@@ -11,6 +11,8 @@ import pandas as pd
 from observatory.figures.theme import DASHES, layout, palette
 from observatory.model import Window
 
+Columns = tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]
+EMPTY: Columns = (np.empty(0, dtype="float64"), np.empty(0, dtype="float32"))
 FORMATS = {
     "ratio": {"tickformat": ".0%", "hoverformat": ".1%"},
     "seconds": {"tickformat": "~s", "ticksuffix": "s", "hoverformat": ".3~s"},
@@ -44,9 +46,9 @@ def lines(
     `offset_ms` moves the times into the viewer's zone: plotly knows none. `gaps` (`frames.series.gaps`) are drawn as
     bands with their cause. `unit` is a reading's unit; counts and ratios start at zero unless `zero` is False.
     """
+    columns = by_series(df)
     traces = [
-        trace(df[df["series"] == key], label, order, offset_ms, dark)
-        for order, (key, label) in enumerate(names.items())
+        trace(columns.get(key, EMPTY), label, order, offset_ms, dark) for order, (key, label) in enumerate(names.items())
     ]
     figure = layout(dark)
     figure["xaxis"]["range"] = [window.since + offset_ms, window.until + offset_ms]
@@ -57,19 +59,30 @@ def lines(
     if gaps is not None and len(gaps):
         traces.append(reasons(gaps, offset_ms))
     if 1 < len(names) <= 4:
-        figure["annotations"] = end_labels(df, names, offset_ms, dark)
+        figure["annotations"] = end_labels(columns, names, dark)
         figure["margin"]["r"] = 16 + 7 * max(map(len, names.values()))
     return {"data": traces, "layout": figure}
 
 
-def trace(df: pd.DataFrame, label: str, order: int, offset_ms: int, dark: bool) -> dict[str, Any]:
+def by_series(df: pd.DataFrame) -> dict[int, Columns]:
+    """Instants and values of each series, in the order of their rows: one pass, since a filter a line costs 0.1 ms."""
+    series = df["series"].to_numpy()
+    order = np.argsort(series, kind="stable")  # rows usually stand together already, which this makes use of
+    keys, starts = np.unique(series[order], return_index=True)
+    at, value = df["at"].to_numpy(dtype="float64")[order], df["value"].to_numpy(dtype="float32")[order]
+    parts = zip(np.split(at, starts[1:]), np.split(value, starts[1:]), strict=True)
+    return dict(zip(keys.tolist(), parts, strict=False))
+
+
+def trace(columns: Columns, label: str, order: int, offset_ms: int, dark: bool) -> dict[str, Any]:
+    at, value = columns
     colours: Sequence[str] = palette(dark)["series"]
     return {
         "type": "scatter",
         "mode": "lines",
         "name": label,
-        "x": typed(df["at"].to_numpy(dtype="float64") + offset_ms),
-        "y": typed(df["value"].to_numpy(dtype="float32")),
+        "x": typed(at + offset_ms),
+        "y": typed(value),
         "connectgaps": False,
         "line": {"width": 2, "color": colours[order % 8], "dash": DASHES[order % 8]},
     }
@@ -98,17 +111,17 @@ def reasons(gaps: pd.DataFrame, offset_ms: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def end_labels(df: pd.DataFrame, names: Mapping[int, str], offset_ms: int, dark: bool) -> list[dict[str, Any]]:
+def end_labels(columns: Mapping[int, Columns], names: Mapping[int, str], dark: bool) -> list[dict[str, Any]]:
     """The name of each line beside its end."""
     colours: Sequence[str] = palette(dark)["series"]
     labels = []
     for order, (key, label) in enumerate(names.items()):
-        mine = df[(df["series"] == key) & df["value"].notna()]
-        if len(mine):
-            last = mine.iloc[-1]
+        value = columns.get(key, EMPTY)[1]
+        there = value[~np.isnan(value)]
+        if len(there):
             labels.append(
                 {
-                    "x": 1, "xref": "paper", "xanchor": "left", "y": float(last["value"]), "yanchor": "middle",
+                    "x": 1, "xref": "paper", "xanchor": "left", "y": float(there[-1]), "yanchor": "middle",
                     "text": label, "showarrow": False, "xshift": 4, "font": {"color": colours[order % 8], "size": 12},
                 }
             )  # fmt: skip

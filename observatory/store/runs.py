@@ -9,7 +9,7 @@ from observatory.store.engine import Store
 from observatory.store.schema import readings, runs, targets
 from observatory.store.sql import AnyRow
 
-SLACK = 1.0  # a scrape this share of an interval after the last one was due still belongs to the same run
+SLACK = 1.0  # a scrape at most this share of an interval after the last one was due leaves no hole between them
 
 
 def extend(
@@ -28,14 +28,15 @@ def extend(
     after = connection.execute(
         select(runs).where(mine, runs.c.since_ms > since).order_by(runs.c.since_ms).limit(1)
     ).first()
-    follows = before is not None and before.cause == cause and since - before.until_ms <= SLACK * interval_ms
-    if before is not None and before.until_ms > since and before.cause != cause:
-        # What was seen later says more than how far the earlier outcome was expected to reach.
-        connection.execute(update(runs).where(runs.c.id == before.id).values(until_ms=since))
-    if before is not None and follows:
-        since, until = before.since_ms, max(until, before.until_ms)
-        connection.execute(delete(runs).where(runs.c.id == before.id))
-    if after is not None and until >= after.since_ms:
+    near = SLACK * interval_ms
+    if before is not None and since - before.until_ms <= near:
+        if before.cause == cause:
+            connection.execute(delete(runs).where(runs.c.id == before.id))
+            since, until = before.since_ms, max(until, before.until_ms)
+        else:
+            # An outcome holds until another is seen: neither a scrape a moment late nor one ahead of time leaves a hole.
+            connection.execute(update(runs).where(runs.c.id == before.id).values(until_ms=since))
+    if after is not None and after.since_ms - until <= near:
         until = join(connection, after, since) if after.cause == cause else after.since_ms
     connection.execute(
         insert(runs).values(target_id=target, project=project, since_ms=since, until_ms=until, cause=cause)

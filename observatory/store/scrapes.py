@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from observatory.model import Cause, Event, Labels, Level, Scrape
+from observatory.model import Cause, Event, Labels, Level, Scrape, title
 from observatory.store import agents, events, runs
 from observatory.store.engine import Store
 from observatory.store.points import Points, newest, pack, unpack
@@ -198,7 +198,7 @@ def latest_of(before: AnyRow | None, points: Points) -> bytes:
 
 
 def outcome_event(scrape: Scrape) -> Event:
-    name = f"{scrape.target} ({scrape.project})" if scrape.project else scrape.target
+    name = f"{title(scrape.target)} ({scrape.project})" if scrape.project else title(scrape.target)
     subject = "project" if scrape.project else "target"
     if scrape.cause is None:
         text, kind, level = f"{name} answers.", f"{subject}.up", Level.INFO

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select, update
 
-from observatory.model import Event, Instant, Level, Target
+from observatory.model import Event, Instant, Level, Target, title
 from observatory.store import events
 from observatory.store.engine import Store
 from observatory.store.schema import readings, targets
@@ -52,7 +52,7 @@ def differs(known: AnyRow | None, row: dict[str, object]) -> bool:
 
 
 def departure(name: str, now: Instant) -> Event:
-    return Event(now, "target.gone", Level.INFO, f"{name} is no longer watched.", target=name)
+    return Event(now, "target.gone", Level.INFO, f"{title(name)} is no longer watched.", target=name)
 
 
 def ids(connection: Connection) -> dict[str, int]:

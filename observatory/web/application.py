@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from dash import Dash
 
+from observatory.answers import Answers
 from observatory.api import targets
 from observatory.components import shell
 from observatory.config import Settings
@@ -38,6 +39,7 @@ def application(settings: Settings) -> Dash:
         blueprints=[targets.blueprint, realtime.blueprint],
     )
     shell.connect(app)
+    app.server.extensions["observatory_answers"] = Answers()
     app.server.extensions["observatory_hub"] = realtime.Hub(store, services.clock)
     return app
 

@@ -140,12 +140,12 @@ def a_day(**cells):
     return pd.DataFrame(rows, columns=columns).astype({"up": "float64"})
 
 
-def test_the_ribbon_has_a_cell_a_quarter_hour_and_tells_each_cause():
+def test_the_ribbon_spans_96_quarter_hours_and_tells_each_cause():
     made = strip.ribbon(a_day(c3=(0.0, "timeout"), c4=(0.5, "http_error"), c5=(None, "")))
 
     quarters = classed(made, "quarter")
-    assert len(quarters) == 96
-    assert [(q.className, q.title) for q in quarters[2:6]] == [
+    assert sum(one.style["flexGrow"] for one in quarters) == 96
+    assert [(q.className, q.title) for q in quarters[:4]] == [
         ("quarter up", "up"),
         ("quarter down", "down: no answer in time"),
         ("quarter partly", "50.0\N{NARROW NO-BREAK SPACE}% up: answered with an error"),
