@@ -5,12 +5,11 @@ import sys
 from typing import Any
 
 from observatory import log
-from observatory.config import load
 from observatory.errors import ConfigurationError
-from observatory.processes import Companion, ensure_admin, ready_store
+from observatory.processes import ROOT, Companion, ensure_admin, load_settings, ready_store
 
 try:
-    settings = load()
+    settings = load_settings()
 except ConfigurationError as error:
     print("Happy Observatory cannot start:", *(f"  - {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
     raise SystemExit(2) from None
@@ -19,6 +18,7 @@ log.configure(settings.log_level, process="parent")
 companion = Companion()
 
 bind = f"{settings.host}:{settings.port}"
+pythonpath = str(ROOT)  # `app` is found from whatever folder we were started in
 worker_class = "gthread"
 workers = settings.workers
 threads = settings.streams + 16  # made as they are needed; what the streams leave serves pages

@@ -1,21 +1,24 @@
 """The command line: `observatory <command>`, the same as `python -m observatory <command>`."""
 
 import argparse
+import contextlib
 import os
 import secrets
-import shutil
 import signal
+import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from observatory import config, log
+from observatory import config
 from observatory.config import Settings
 from observatory.errors import ConfigurationError, ObservatoryError
 
 ROOT = Path(__file__).resolve().parent.parent
+KEPT_IN_DEMO = {"host", "port", "interval", "streams", "workers", "log_level"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,28 +45,58 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(_: Sequence[str]) -> int:
     """The web server, with the collector beside it unless that runs elsewhere. Replaces this process."""
-    config.load(create_secrets=False)  # every fault is told before anything starts
-    os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "app:server"])  # noqa: S606 — our own interpreter
+    from observatory import processes
+
+    processes.require_free_port(processes.load_settings())  # every fault is told before anything starts
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "app:server"]
+    os.execve(sys.executable, command, processes.environment())  # noqa: S606 — our own interpreter
 
 
 def demo(_: Sequence[str]) -> int:
     """Everything from nothing, simulated, in a data folder that goes away again."""
-    folder = tempfile.mkdtemp(prefix="observatory-demo-")
-    password = os.environ.get("OBSERVATORY_ADMIN_PASSWORD") or secrets.token_urlsafe(9) + "!aA1"
+    from observatory import processes
+
+    with tempfile.TemporaryDirectory(prefix="observatory-demo-", ignore_cleanup_errors=True) as folder:
+        password = os.environ.get("OBSERVATORY_ADMIN_PASSWORD") or secrets.token_urlsafe(9) + "!aA1"
+        alone(Path(folder), password)
+        settings = processes.load_settings()
+        processes.require_free_port(settings)
+        web = os.fork()
+        if web == 0:
+            os.setpgid(0, 0)  # Ctrl-C is ours to hear; the server is then ended in order
+            serve([])
+        if listening(settings, web):
+            welcome(settings, password)
+        return wait_for(web)
+
+
+def alone(folder: Path, password: str) -> None:
+    """Settings of the environment that would bring a demo into contact with anything real are put aside."""
+    empty = folder / "observatory.toml"
+    empty.touch()
+    for item in fields(Settings):
+        for name in item.metadata["names"] if item.name not in KEPT_IN_DEMO else ():
+            for variable in (name, config.PREFIX + name, name + "_FILE"):
+                os.environ.pop(variable, None)
     os.environ |= {
-        "OBSERVATORY_DATA": folder,
+        "OBSERVATORY_ENV": "development",
+        "OBSERVATORY_CONFIG": str(empty),
+        "OBSERVATORY_DATA": str(folder),
         "OBSERVATORY_ADMIN_PASSWORD": password,
-        "MOCK_MODE": "true",
         "OBSERVATORY_LOG_LEVEL": os.environ.get("OBSERVATORY_LOG_LEVEL", "warning"),
+        "MOCK_MODE": "true",
     }
-    os.environ.pop("NEXT_PUBLIC_MOCK_MODE", None)
-    settings = config.load()
-    web = os.fork()
-    if web == 0:
-        serve([])
-    welcome(settings, password)
-    return wait_for(web, then=lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def listening(settings: Settings, child: int) -> bool:
+    """Wait until the server takes connections; False when it ended instead."""
+    host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 — compared, not bound
+    pause = threading.Event()
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        with contextlib.suppress(OSError), socket.create_connection((host, settings.port), timeout=1):
+            return True
+        pause.wait(0.1)
+    return False
 
 
 def welcome(settings: Settings, password: str) -> None:
@@ -72,18 +105,16 @@ def welcome(settings: Settings, password: str) -> None:
         f"    open      http://{settings.host}:{settings.port}\n"
         f"    user      admin\n"
         f"    password  {password}\n\n"
-        f"  Every number you will see is simulated and says so. Ctrl-C ends it all.\n",
+        f"  Every number from it is simulated and says so. Ctrl-C ends it all.\n",
         flush=True,
     )
 
 
-def wait_for(child: int, then: Callable[[], None]) -> int:
+def wait_for(child: int) -> int:
     """Wait for the child's end; pass on what we are asked to end with. Answers its exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: os.kill(child, number))
-    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal tells the whole group, the child too
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda *_: os.kill(child, signal.SIGTERM))
     _, status = os.waitpid(child, 0)
-    then()
     return os.waitstatus_to_exitcode(status)
 
 

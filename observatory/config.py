@@ -84,7 +84,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 def setting(
     parse: Callable[[str], Any], default: Any, help: str, *names: str, secret: bool = False, shown: str = ""
 ) -> Any:
-    """A field of Settings. `names` are its environment variables, the first wins; `shown` describes a computed default."""
+    """A field of Settings. `names` are its variables, the first wins; `shown` describes a computed default."""
     meta = {"parse": parse, "help": help, "names": names, "secret": secret, "shown": shown}
     return field(default=default, metadata=meta)
 
@@ -112,7 +112,7 @@ class Settings:
     )  # fmt: skip
     jwt_secret: tuple[str, ...] = setting(
         lambda text: tuple(part.strip() for part in text.split(",") if part.strip()), (),
-        "Signs sessions: at least 32 characters. Several, separated by commas, for rotation: the first signs, all verify.",
+        "Signs sessions: at least 32 characters. Several, separated by commas: the first signs, all verify.",
         "JWT_SECRET", secret=True, shown="generated into the data folder in development; required in production",
     )  # fmt: skip
     session_secret: str = setting(

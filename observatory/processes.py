@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from observatory import discovery, log
+from observatory import config, discovery, log
 from observatory.auth import passwords
 from observatory.auth.tokens import metrics_token
 from observatory.clients.base import tls
@@ -34,6 +35,40 @@ FAR_STEP = 15 * MINUTE  # one reading a cell of the history bars
 CLOSE, CLOSE_STEP = 30 * MINUTE, 2 * MINUTE  # the last half hour, closer
 
 logger = log.get(__name__)
+
+
+def environment() -> dict[str, str]:
+    """What a child of ours starts with: it finds our modules wherever it runs, and keeps our working folder."""
+    found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
+
+
+def load_settings() -> Settings:
+    """The settings. Raises ConfigurationError with every fault of the whole configuration, its targets included."""
+    faults: list[str] = []
+    settings = None
+    try:
+        settings = config.load()
+    except ConfigurationError as error:
+        faults += error.faults
+    try:
+        discovery.from_file(config.config_path(os.environ), os.environ)
+    except ConfigurationError as error:
+        faults += error.faults
+    if settings is None or faults:
+        raise ConfigurationError(list(dict.fromkeys(faults)))
+    return settings
+
+
+def require_free_port(settings: Settings) -> None:
+    """Raise ConfigurationError when something listens already where we are about to."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise ConfigurationError([f"Cannot listen on {where} ({error.strerror}). PORT chooses another."]) from error
 
 
 def ready_store(settings: Settings) -> Store:
@@ -124,7 +159,7 @@ class Simulator:
 
     def __init__(self, *options: str) -> None:
         command = [*SIMULATOR, *PORTS, "--parent-pid", str(os.getpid()), *options]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603 — ours
+        self.process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)  # noqa: S603 — ours
         assert self.process.stdout is not None  # noqa: S101 — asked for above
         line = self.process.stdout.readline()
         if not line:
@@ -145,7 +180,7 @@ class Simulator:
 
 
 def live_through(collector: Collector, simulator: Simulator) -> None:
-    """Give a new store the simulated last day: the collector reads a second simulator, whose clock is set step by step."""
+    """Give a new store the simulated last day, read from a second simulator whose clock is set step by step."""
     now = wall_clock()
     wanted = discovery.simulated(simulator.urls)
     if runs.within(collector.store, [target.name for target in wanted], Window(now - DAY, now - HOUR)):
@@ -190,7 +225,8 @@ class Companion:
         wait = 0.5
         while not self.stopping.is_set():
             began = time.monotonic()
-            self.process = subprocess.Popen(self.command, cwd=ROOT)  # noqa: S603 — our own interpreter
+            # In a group of its own: Ctrl-C at the terminal is for our parent, which then ends it in order.
+            self.process = subprocess.Popen(self.command, env=environment(), process_group=0)  # noqa: S603 — our own interpreter
             code = self.process.wait()
             if self.stopping.is_set():
                 return

@@ -12,15 +12,19 @@ from observatory.context import actor
 PAGES = (("Overview", "/", "overview", "exact"), ("Services", "/services", "services", "partial"))
 
 
-def shell() -> Component:
-    """The frame of the application: header, horizon, navigation, the page, and the stores that pages listen to."""
+def shell(notice: Component | None = None) -> Component:
+    """The frame of the application: header, horizon, navigation, the page, and the stores that pages listen to.
+
+    `notice` holds for everybody on every page, as `ephemeral_disk()` does.
+    """
     return html.Div(
         [
             html.A("Skip to the content", href="#content", className="skip"),
             header(),
             html.Div(className="horizon", **aria(hidden=True)),
             html.Div(
-                [sidebar(), html.Main([banners(), dash.page_container], id="content", tabIndex=-1)], className="frame"
+                [sidebar(), html.Main([banners(notice), dash.page_container], id="content", tabIndex=-1)],
+                className="frame",
             ),
             *stores(),
         ],
@@ -125,12 +129,12 @@ def icon(name: str) -> Component:
     return html.Span(className="icon", **data(icon=name), **aria(hidden=True))
 
 
-def banners() -> Component:
+def banners(notice: Component | None) -> Component:
     """What holds for the whole page. The ribbon shows by itself as soon as anything on the page is simulated."""
     return html.Div(
         [
             html.Div(id="shell-stale", className="banner stale", role="alert", hidden=True),
-            html.Div(id="shell-banner"),
+            html.Div(notice, id="shell-banner"),
             html.Div(
                 [status.state_mark("simulated", compact=True), "Simulated data: the DevKit simulator is running."],
                 className="banner simulated ribbon-simulated",

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from observatory.components.attributes import records
 from observatory import model
+from observatory.components.attributes import records
 from observatory.model import Cause, Instant, Kind
 
 THIN = "\N{NARROW NO-BREAK SPACE}"

@@ -48,7 +48,8 @@ def lines(
     """
     columns = by_series(df)
     traces = [
-        trace(columns.get(key, EMPTY), label, order, offset_ms, dark) for order, (key, label) in enumerate(names.items())
+        trace(columns.get(key, EMPTY), label, order, offset_ms, dark)
+        for order, (key, label) in enumerate(names.items())
     ]
     figure = layout(dark)
     figure["xaxis"]["range"] = [window.since + offset_ms, window.until + offset_ms]
@@ -71,7 +72,7 @@ def by_series(df: pd.DataFrame) -> dict[int, Columns]:
     keys, starts = np.unique(series[order], return_index=True)
     at, value = df["at"].to_numpy(dtype="float64")[order], df["value"].to_numpy(dtype="float32")[order]
     parts = zip(np.split(at, starts[1:]), np.split(value, starts[1:]), strict=True)
-    return dict(zip(keys.tolist(), parts, strict=False))
+    return dict(zip(keys.tolist(), parts, strict=False))  # of no rows np.split still makes one part
 
 
 def trace(columns: Columns, label: str, order: int, offset_ms: int, dark: bool) -> dict[str, Any]:

@@ -13,7 +13,10 @@ COLUMNS = {
 
 
 def recent(store: Store, actor: Actor, limit: int = 20, target: str = "") -> pd.DataFrame:
-    """The newest events the actor may see first: at int64 ms; kind, level, text, target, project, agent str; simulated."""
+    """The newest events the actor may see first.
+
+    Columns: at int64 ms; kind, level, text, target, project, agent str; simulated bool.
+    """
     projects = None if actor.role is Role.ADMIN else actor.projects
     rows = events.recent(store, limit, target=target, projects=projects)
     records = [

@@ -25,14 +25,16 @@ LATEST = {
 def latest(
     store: Store, actor: Actor, target: str, names: Sequence[str] = (), *, project: str | None = None
 ) -> pd.DataFrame:
-    """The newest value of each series of a target the actor may see; `names` cuts to those, absent ones are absent rows.
+    """The newest value of each series of a target the actor may see; `names` cuts to those, unknown ones have no row.
 
     Columns: series int64; name, labels (readable, without the marks), project, source str; value float64; measured,
     received Int64 ms; interval float64 s; cause str: why nothing newer came, "" when the last scrape answered;
     simulated bool; yesterday float64: the value within ten minutes of the same time yesterday, NaN when unknown.
     """
     rows = [
-        row for row in observed(samples.catalogue(store, target, names, project=project)) if actor.sees(row.project)
+        row
+        for row in observed(samples.catalogue(store, target, names, project=project))
+        if actor.sees(row.project) and actor.sees(row.of_target)
     ]
     newest = samples.latest(store, target)
     before = yesterday(store, newest, [row.id for row in rows]) if names else {}
@@ -154,18 +156,34 @@ def gaps(store: Store, target: str, window: Window, project: str = "") -> pd.Dat
 def break_times(gaps: pd.DataFrame, column: Column, told: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Instants at which the line is lifted: between two neighbours that a gap lies between.
 
+    That is where a gap begins after the first of them, or covers most of the time up to the second: a service may tell
+    numbers of a moment before we asked, and then the first point after a gap lies a little inside it.
     Two neighbours that the service itself reported, one of its usual steps apart, stay joined.
     """
+    gaps = gaps[gaps["until"] > gaps["since"]]
     if len(column.at) < 2 or gaps.empty:
         return np.empty(0, dtype=np.int64)
     left, right = column.at[:-1], column.at[1:]
-    since, until = gaps["since"].to_numpy()[:, None], gaps["until"].to_numpy()[:, None]
-    lifted = ((since < right) & (until > left) & (until - since > 0)).any(axis=0)
+    since = gaps["since"].to_numpy()
+    begins = np.searchsorted(since, right) > np.searchsorted(since, left)
+    covered = covered_before(right, gaps) - covered_before(left, gaps)
+    lifted = begins | (2 * covered > right - left)
     if told.any():
         step = np.median(np.diff(column.at[told])) if told.sum() > 1 else 0
         lifted &= ~((told[:-1] | told[1:]) & (right - left <= 1.5 * step))
     middle: npt.NDArray[np.int64] = ((left + right) // 2)[lifted]
     return middle
+
+
+def covered_before(at: npt.NDArray[np.int64], gaps: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """How many milliseconds before each instant lie in a gap. `gaps` are in time order and do not overlap."""
+    since, length = gaps["since"].to_numpy(), (gaps["until"] - gaps["since"]).to_numpy()
+    place = np.searchsorted(since, at, side="right")
+    whole = np.concatenate([[0], np.cumsum(length)])
+    last = np.maximum(place - 1, 0)
+    inside = np.where(place > 0, np.minimum(at - since[last], length[last]), 0)
+    covered: npt.NDArray[np.int64] = whole[last] + inside
+    return covered
 
 
 def thinned(column: Column, window: Window, points: int) -> Column:

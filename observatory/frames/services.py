@@ -18,15 +18,16 @@ CURRENT = {
     "cause": "str", "detail": "str", "health": "str", "version": "str", "since": "Int64", "skew": "float64",
     "state": "str", "latency_series": "Int64",
 }  # fmt: skip
+BARS = {"target": "str", "cell": "int64", "since": "int64", "up": "float64", "observed": "float64", "cause": "str"}
 
 
 def current(store: Store, actor: Actor, now: Instant) -> pd.DataFrame:
     """Every target the actor may see, worst first, then by name. Empty (with all columns) when there is none.
 
     Columns: name, kind, url, origin, project str; interval float64 s; paused, simulated bool; measured (of the last
-    good answer, by our clock) and received Int64 ms; latency float64 s of the last scrape; cause, detail str ("" when it
-    answered); health, version str as the service says; since Int64 ms: when the present outcome began; skew float64 s:
-    its clock minus ours, NaN when unknown; state str; latency_series Int64: its `scrape_duration_seconds`.
+    good answer, by our clock) and received Int64 ms; latency float64 s of the last scrape; cause, detail str ("" when
+    it answered); health, version str as the service says; since Int64 ms: when the present outcome began; skew float64
+    s: its clock minus ours, NaN when unknown; state str; latency_series Int64: its `scrape_duration_seconds`.
     """
     rows = [row for row in targets.current(store) if actor.sees(row.project)]
     latency = samples.by_target(store, "scrape_duration_seconds")
@@ -73,7 +74,7 @@ def uptime(store: Store, names: Sequence[str], window: Window) -> pd.DataFrame:
     seen = lengths.groupby(df["target"]).sum().reindex(list(names), fill_value=0)
     return pd.DataFrame(
         {
-            "target": list(names),
+            "target": pd.Series(list(names), dtype="str"),
             "ratio": (up / seen.where(seen > 0)).to_numpy(dtype="float64"),
             "observed": (seen / (window.until - window.since)).to_numpy(dtype="float64"),
             "down_seconds": ((seen - up) / 1000).to_numpy(dtype="float64"),
@@ -90,8 +91,7 @@ def bars(store: Store, names: Sequence[str], window: Window, cells: int = 96) ->
     df = outcomes(store, names, window)
     edges = np.linspace(window.since, window.until, cells + 1).astype(np.int64)
     parts = [cells_of(name, df[df["target"] == name], edges) for name in names]
-    columns = ["target", "cell", "since", "up", "observed", "cause"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    return (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(BARS))).astype(BARS)
 
 
 def cells_of(name: str, df: pd.DataFrame, edges: np.ndarray) -> pd.DataFrame:

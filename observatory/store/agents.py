@@ -70,7 +70,7 @@ def row_of(agent: Agent, target: int, scrape: Scrape) -> dict[str, Any]:
 
 
 def since(row: dict[str, Any], before: AnyRow | None) -> Instant:
-    """When the agent's status began: when we saw it change, or for one that rests when we first see it, its last activity."""
+    """When the status began: when we saw it change; for one that rests when first seen, its last activity."""
     if before is None and row["status"] != AgentStatus.RUNNING and row["last_activity_ms"] is not None:
         return int(min(row["last_activity_ms"], row["measured_ms"]))
     return int(before.since_ms if before is not None and before.status == row["status"] else row["measured_ms"])

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from observatory.model import Event
 from observatory.store.engine import Store
-from observatory.store.schema import events
+from observatory.store.schema import events, targets
 from observatory.store.sql import AnyRow
 from observatory.store.topics import EVENTS, raise_revision, touch
 
@@ -40,11 +40,15 @@ def add(store: Store, *happened: Event) -> None:
 
 
 def recent(store: Store, limit: int, *, target: str = "", projects: Sequence[str] | None = None) -> Sequence[AnyRow]:
-    """The newest events first. `projects` cuts to those and to what belongs to none; None means all."""
+    """The newest events first. `projects` cuts to those and to what belongs to none; None means all.
+
+    An event of a target belongs to the target's project, too.
+    """
     query = select(events).order_by(events.c.at_ms.desc(), events.c.id.desc()).limit(limit)
     if target:
         query = query.where(events.c.target == target)
     if projects is not None:
-        query = query.where(events.c.project.in_(["", *projects]))
+        of_others = select(targets.c.name).where(func.lower(targets.c.project).not_in(["", *projects]))
+        query = query.where(func.lower(events.c.project).in_(["", *projects]), events.c.target.not_in(of_others))
     with store.read() as connection:
         return connection.execute(query).all()

@@ -63,5 +63,6 @@ def decompress(blob: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float
     (length,) = struct.unpack_from("<I", blob)
     at = standalone.simple_decompress(blob[4 : 4 + length])
     value = standalone.simple_decompress(blob[4 + length :])
-    assert at is not None and value is not None  # noqa: S101 — what compress wrote is never empty
+    assert at is not None  # noqa: S101 — what compress wrote is never empty
+    assert value is not None  # noqa: S101
     return at, value

@@ -34,7 +34,7 @@ def extend(
             connection.execute(delete(runs).where(runs.c.id == before.id))
             since, until = before.since_ms, max(until, before.until_ms)
         else:
-            # An outcome holds until another is seen: neither a scrape a moment late nor one ahead of time leaves a hole.
+            # An outcome holds until another is seen: a scrape a moment late leaves no hole.
             connection.execute(update(runs).where(runs.c.id == before.id).values(until_ms=since))
     if after is not None and after.since_ms - until <= near:
         until = join(connection, after, since) if after.cause == cause else after.since_ms

@@ -69,7 +69,7 @@ def column(old: Sequence[bytes], new: Points, window: Window) -> Column:
     parts = [decompress(blob) for blob in old]
     at = np.concatenate([*(part[0] for part in parts), new["at"]]).astype(np.int64)
     value = np.concatenate([*(part[1] for part in parts), new["value"]]).astype(np.float64)
-    if len(parts) and len(new):
+    if parts and len(new):
         at, value = merged(at, value)
     inside = (at >= window.since) & (at < window.until)
     return Column(at[inside], value[inside])
@@ -81,18 +81,18 @@ def merged(
     """In time order, each instant once: the later entry wins."""
     order = np.lexsort((np.arange(len(at)), at))
     at, value = at[order], value[order]
-    last = np.append(at[1:] != at[:-1], True)
+    last = np.append(at[1:] != at[:-1], True)[: len(at)]
     return at[last], value[last]
 
 
 def catalogue(store: Store, target: str, names: Sequence[str] = (), *, project: str | None = None) -> Sequence[AnyRow]:
-    """Series of a target, by name and labels: id, name, project, labels (JSON pairs), target, interval_ms, simulated.
-
-    `names` cuts to those, `project` to one project's.
+    """Series of a target, by name and labels: id, name, project, labels (JSON pairs), target, interval_ms, simulated,
+    of_target: the project that the target itself belongs to. `names` cuts to those, `project` to one project's.
     """
     query = (
         select(series.c.id, series.c.name, series.c.project, series.c.labels)
         .add_columns(targets.c.name.label("target"), targets.c.interval_ms, targets.c.simulated)
+        .add_columns(targets.c.project.label("of_target"))
         .join(targets, targets.c.id == series.c.target_id)
         .where(targets.c.name == target)
         .order_by(series.c.name, series.c.labels)

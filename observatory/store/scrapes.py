@@ -12,6 +12,7 @@ from observatory.store.engine import Store
 from observatory.store.points import Points, newest, pack, unpack
 from observatory.store.schema import readings, scrapes, series, targets
 from observatory.store.sql import AnyRow, insert_new, upsert
+from observatory.store.targets import mark_simulated
 from observatory.store.topics import AGENTS, EVENTS, PROJECTS, TARGETS, raise_revision, touch
 
 SeriesKey = tuple[int, str, str, Labels]
@@ -99,6 +100,8 @@ class Recorder:
         event = outcome_change(connection, target, scrape)
         if event is not None:
             happened.append(event)
+            touched.add(TARGETS)
+        if scrape.cause is None and not scrape.pushed and mark_simulated(connection, target, scrape.simulated):
             touched.add(TARGETS)
         update_reading(connection, target, scrape, points)
         if scrape.agents is not None:

@@ -21,7 +21,7 @@ def upsert(
     update: Sequence[str] = (),
     key: Sequence[str] = (),
 ) -> None:
-    """Insert `rows`; where `key` (default: the primary key) exists, set the columns `update`, or leave the row alone."""
+    """Insert `rows`; where `key` (default: the primary key) exists, set the columns `update`, or leave the row."""
     if not rows:
         return
     insert = dialect_insert(connection, table)

@@ -19,7 +19,7 @@ def replace(store: Store, wanted: Sequence[Target], now: Instant) -> dict[str, i
     """Make `wanted` the list of targets: new ones are added, missing ones are gone since `now`. Ids by name."""
     with store.write() as connection:
         known = {row.name: row for row in connection.execute(select(targets))}
-        rows = [row_of(target, now) for target in wanted]
+        rows = [row_of(target, now, known.get(target.name)) for target in wanted]
         changed = [row for row in rows if differs(known.get(row["name"]), row)]
         departed = {row.name for row in known.values() if row.gone_ms is None} - {target.name for target in wanted}
         if changed or departed:
@@ -31,7 +31,7 @@ def replace(store: Store, wanted: Sequence[Target], now: Instant) -> dict[str, i
         return ids(connection)
 
 
-def row_of(target: Target, now: Instant) -> dict[str, object]:
+def row_of(target: Target, now: Instant, known: AnyRow | None) -> dict[str, object]:
     return {
         "name": target.name,
         "kind": target.kind.value,
@@ -41,10 +41,17 @@ def row_of(target: Target, now: Instant) -> dict[str, object]:
         "labels": json.dumps(target.labels),
         "project": target.project,
         "paused": target.paused,
-        "simulated": target.simulated,
+        # What its last answer said of itself stays true while it is asked at the same address.
+        "simulated": target.simulated or (known is not None and known.simulated and known.url == target.url),
         "added_ms": now,
         "gone_ms": None,
     }
+
+
+def mark_simulated(connection: Connection, target: int, simulated: bool) -> bool:
+    """Note whether the target's last answer said that it is simulated; says whether that is news."""
+    other = (targets.c.id == target) & (targets.c.simulated.is_not(simulated))
+    return connection.execute(update(targets).where(other).values(simulated=simulated)).rowcount > 0
 
 
 def differs(known: AnyRow | None, row: dict[str, object]) -> bool:

@@ -30,12 +30,13 @@ def application(settings: Settings) -> Dash:
         console_origin=origin_of(settings.nexus_console_url),
         checks=(lambda: collector_check(store),),
     )
+    notice = shell.ephemeral_disk() if settings.production and settings.sqlite else None
     app = create_app(
         services,
         pages_folder=ROOT / "pages",
         assets_folder=ROOT / "assets",
         cache_folder=settings.data / "static-cache",
-        layout=shell.shell,
+        layout=lambda: shell.shell(notice),
         blueprints=[targets.blueprint, realtime.blueprint],
     )
     shell.connect(app)

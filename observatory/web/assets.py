@@ -8,7 +8,6 @@ What Dash's component packages bring keeps Dash's own addresses, and is answered
 import gzip
 import hashlib
 import importlib.util
-import os
 import re
 import secrets
 import sys

@@ -1,6 +1,6 @@
 """Live: one thread a process follows the store and tells every open browser what is new over one stream each.
 
-A stream hastens; it is never the only way. A message that is lost costs a moment of age: the page's base beat asks again.
+A stream hastens; it is never the only way. A lost message costs a moment of age: the page's base beat asks again.
 """
 
 import threading
@@ -20,7 +20,7 @@ from observatory.store.engine import Store
 from observatory.store.topics import Position
 
 LOOK_SECONDS = 0.025  # how often the store is asked for its revision
-PUBLICATIONS = 4  # at most this many messages a second reach a browser
+PUBLICATIONS = 4  # at most this many messages a second reach a browser, but the first ones at once
 BEAT_SECONDS = 5.0  # a sign of life, and the session is looked at again
 SERIES_LIMIT = 500
 
@@ -30,7 +30,7 @@ blueprint = Blueprint("realtime", __name__)
 
 @dataclass(eq=False)
 class Listener:
-    """One open stream: what it wants, and what waits to be sent."""
+    """One open stream, and what waits to be sent on it."""
 
     series: frozenset[int]
     waiting: deque[bytes] = field(default_factory=deque)
@@ -41,17 +41,39 @@ class Listener:
         self.ready.set()
 
 
+@dataclass(eq=False)
+class Audience:
+    """All who want the same series: viewers of one page share one message, and one share of messages a second."""
+
+    listeners: set[Listener] = field(default_factory=set)
+    points: dict[int, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
+    topics: set[str] = field(default_factory=set)
+    told: deque[Instant] = field(default_factory=lambda: deque(maxlen=PUBLICATIONS))
+
+    def may_be_told(self, now: Instant) -> bool:
+        """Whether there is something to tell and this second's share is not used up."""
+        spent = len(self.told) == PUBLICATIONS and 0 <= now - self.told[0] < 1000
+        return bool(self.points or self.topics) and not spent
+
+    def news(self, now: Instant) -> dict[str, object]:
+        """What has gathered; nothing is left of it here."""
+        self.told.append(now)
+        content = {"points": {str(key): found for key, found in self.points.items()}, "topics": sorted(self.topics)}
+        self.points.clear()
+        self.topics.clear()
+        return content
+
+
 class Hub:
     """Follows the store in a thread of its own and hands each listener what it asked for."""
 
     def __init__(self, store: Store, clock: Callable[[], Instant]) -> None:
         self.store, self.clock = store, clock
-        self.listeners: set[Listener] = set()
-        self.lock = threading.Lock()
+        self.audiences: dict[frozenset[int], Audience] = {}
+        self.lock = threading.Lock()  # of the audiences
         self.closing = False  # set from a signal handler: no lock is taken there
         self.down_since: Instant | None = None
         self.position = Position("", 0)
-        self.published: deque[Instant] = deque(maxlen=PUBLICATIONS)
         self.thread: threading.Thread | None = None
 
     def join(self, series: frozenset[int]) -> Listener:
@@ -61,12 +83,19 @@ class Hub:
                 self.position = topics.position(self.store)
                 self.thread = threading.Thread(target=self.follow, name="tail", daemon=True)
                 self.thread.start()
-            self.listeners.add(listener)
+            self.audiences.setdefault(series, Audience()).listeners.add(listener)
         return listener
 
     def leave(self, listener: Listener) -> None:
         with self.lock:
-            self.listeners.discard(listener)
+            audience = self.audiences[listener.series]
+            audience.listeners.discard(listener)
+            if not audience.listeners:
+                del self.audiences[listener.series]
+
+    def everybody(self) -> list[Listener]:
+        with self.lock:
+            return [listener for audience in self.audiences.values() for listener in audience.listeners]
 
     def follow(self) -> None:
         pause = threading.Event()
@@ -77,39 +106,38 @@ class Hub:
             except StoreError as error:
                 self.report_down(error)
             pause.wait(LOOK_SECONDS)
-        self.tell(list(self.listeners), b"event: closing\ndata: {}\n\n")
+        self.tell(self.everybody(), b"event: closing\ndata: {}\n\n")
 
     def look(self) -> None:
-        """Publish what is new, unless this second's share is used up: then it waits and goes out as one."""
-        with self.lock:
-            anybody = bool(self.listeners)
+        """Gather what is new, and tell each audience unless its second's share is used up: then it waits and goes
+        out as one. A message that says nothing to an audience takes nothing of its share."""
         found = topics.position(self.store)
-        if found.epoch != self.position.epoch or not anybody:
-            self.position = found  # another database, or nobody to tell: there is nothing to carry on from
-            return
-        now = self.clock()
-        spent = len(self.published) == PUBLICATIONS and now - self.published[0] < 1000
-        if found.revision > self.position.revision and not spent:
-            self.published.append(now)
-            self.publish(self.position.revision)
-            self.position = found
-
-    def publish(self, seen: int) -> None:
-        appended = scrapes.since(self.store, seen)
-        changed = sorted(topics.touched_since(self.store, seen))
-        points: dict[int, list[tuple[int, float]]] = defaultdict(list)
-        for scrape in appended:
-            columns = (scrape.points[name].tolist() for name in ("series", "at", "value"))
-            for series, at, value in zip(*columns, strict=True):
-                points[series].append((at, value))
-        groups: dict[frozenset[int], list[Listener]] = defaultdict(list)
         with self.lock:
-            for listener in self.listeners:
-                groups[listener.series].append(listener)
-        for wanted, group in groups.items():  # viewers of one page share one message
-            mine = {str(key): points[key] for key in wanted & points.keys()}
-            if mine or changed:
-                self.tell(group, self.message({"points": mine, "topics": changed}))
+            anybody = bool(self.audiences)
+        if anybody and found.epoch == self.position.epoch and found.revision > self.position.revision:
+            self.gather(self.position.revision)
+        self.position = found  # with nobody to tell, or another database, there is nothing to carry on from
+        self.publish()
+
+    def gather(self, seen: int) -> None:
+        appended = scrapes.since(self.store, seen)
+        changed = topics.touched_since(self.store, seen)
+        with self.lock:
+            for wanted, audience in self.audiences.items():
+                audience.topics |= changed
+                for scrape in appended:
+                    columns = (scrape.points[name].tolist() for name in ("series", "at", "value"))
+                    for series, at, value in zip(*columns, strict=True):
+                        if series in wanted:
+                            audience.points[series].append((at, value))
+
+    def publish(self) -> None:
+        now = self.clock()
+        with self.lock:
+            due = [audience for audience in self.audiences.values() if audience.may_be_told(now)]
+            told = [(list(audience.listeners), self.message(audience.news(now))) for audience in due]
+        for listeners, message in told:
+            self.tell(listeners, message)
 
     def message(self, content: dict[str, object]) -> bytes:
         return b"data: " + orjson.dumps({"now": self.clock(), **content}) + b"\n\n"
@@ -118,9 +146,7 @@ class Hub:
         if self.down_since is None:
             self.down_since = self.clock()
             logger.warning("store_down", error=str(error))
-            with self.lock:
-                everybody = list(self.listeners)
-            self.tell(everybody, self.message({"storeDown": self.down_since}))
+            self.tell(self.everybody(), self.message({"storeDown": self.down_since}))
 
     @staticmethod
     def tell(listeners: Sequence[Listener], message: bytes) -> None:
