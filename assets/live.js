@@ -9,6 +9,7 @@
   var LIVE = 1.5, LATE = 3;              // the limits of observatory/freshness.py
   var SILENCE = 10000;                   // ms without a sign of life until the page says so
   var BEAT_HEARD = 30000, BEAT_ALONE = 2000;
+  var ASK_APART = 1000;                  // ms between two rounds of questions that the stream causes
   var HIDDEN = 30000;                    // a tab hidden this long gives its connection back
   var STATES = ['live', 'late', 'stale', 'gone'];
   var CAUSES = {
@@ -116,10 +117,16 @@
     el.classList.add('changed');
   }
 
+  // A service's mark is as old as its last answer, whose duration stands beside it.
+  function seriesBeside(el) {
+    var row = el.closest('.strip-cell, tr'), reading = row && row.querySelector('.reading[data-series]');
+    return reading ? reading.dataset.series : undefined;
+  }
+
   function paintMark(el) {
     var d = el.dataset;
     if (STATES.indexOf(d.state) < 0 || d.state === 'gone') { return; }
-    var series = newest.get(d.series), measured = Math.max(Number(d.measured), series ? series[0] : 0);
+    var series = newest.get(d.series || seriesBeside(el)), measured = Math.max(Number(d.measured), series ? series[0] : 0);
     var state = stateOf((now() - measured) / 1000, Number(d.interval));
     if (state !== d.state) {
       mark(el, 'data-state', state);
@@ -129,8 +136,9 @@
   }
 
   function paintTime(el) {
-    var at = Number(el.dataset.at);
+    var at = Number(el.dataset.at), series = newest.get(el.dataset.series);
     if (!at) { return; }
+    if (series && series[0] > at) { at = series[0]; }   // the age of something that the stream goes on telling of
     if (el.classList.contains('clock')) { write(el, clockFormat.format(at)); }
     else { write(el, short((now() - at) / 1000) + (el.classList.contains('ago') ? ' ago' : '')); }
     if (!el.title) { el.title = dayFormat.format(at); }
@@ -185,7 +193,15 @@
     }
   }
 
+  var asked = -ASK_APART, asking = null;
+
+  // At once, but no more than once a second: what comes in between is asked for together at its end.
   function askAgain(why) {
+    if (asking) { return; }
+    asking = setTimeout(function () { asking = null; asked = performance.now(); ask(why); }, Math.max(0, ASK_APART - since(asked)));
+  }
+
+  function ask(why) {
     try { window.dash_clientside.set_props('live', { data: { why: why, at: Math.round(now()) } }); } catch (error) { /* not mounted yet */ }
   }
 
@@ -205,7 +221,7 @@
 
   /* ── the stream ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  var source = null, subscribed = null, epoch = null, retry = null, failures = 0;
+  var source = null, subscribed = null, epoch = null, retry = null, failures = 0, lost = false, replaced = [];
 
   function wantedSeries() {
     var ids = new Set();
@@ -215,19 +231,33 @@
     return Array.from(ids).sort(function (a, b) { return a - b; }).join(',');
   }
 
+  // A stream is replaced when the page shows other series; the old one goes when the new one speaks, so that nothing
+  // falls between the two.
   function open() {
-    close();
+    var mine = new EventSource('/api/stream?series=' + wantedSeries());
+    clearTimeout(retry);
     subscribed = wantedSeries();
-    source = new EventSource('/api/stream?series=' + subscribed);
-    source.onmessage = function (event) { failures = 0; receive(JSON.parse(event.data)); };
-    source.addEventListener('closing', function () { close(); again(500); });
-    source.addEventListener('ended', function () { close(); signInAgain(); });
-    source.onerror = function () { close(); again(Math.min(1000 * Math.pow(2, failures), 15000)); failures += 1; };
+    if (source) { replaced.push(source); }
+    source = mine;
+    function lose(milliseconds) {
+      if (source === mine) { close(); again(milliseconds); } else { mine.close(); }
+    }
+    mine.onmessage = function (event) {
+      if (source === mine) { forget(); failures = 0; }
+      receive(JSON.parse(event.data));
+    };
+    mine.addEventListener('closing', function () { lose(500); });
+    mine.addEventListener('ended', function () { close(); signInAgain(); });
+    mine.onerror = function () { lose(Math.min(1000 * Math.pow(2, failures), 15000)); failures += 1; };
   }
 
+  function forget() { replaced.splice(0).forEach(function (old) { old.close(); }); }
+
   function close() {
+    forget();
     if (source) { source.close(); }
     source = null;
+    lost = true;
     clearTimeout(retry);
   }
 
@@ -237,11 +267,11 @@
   }
 
   function receive(message) {
-    var missed = message.hello !== undefined && epoch !== null;
+    var missed = message.hello !== undefined && (lost || (epoch !== null && epoch !== message.hello));
     streamHeard = performance.now();
     setNow(message.now);
     storeDown = message.storeDown || (message.topics ? 0 : storeDown);
-    if (message.hello !== undefined) { epoch = message.hello; }
+    if (message.hello !== undefined) { epoch = message.hello; lost = false; }
     if (message.points) { take(message.points, message.hello === undefined); }
     var page = document.querySelector('.page[data-topics]');
     var topics = page ? page.dataset.topics.split(' ') : [];
@@ -275,29 +305,49 @@
 
   function local(at) { return at - new Date(at).getTimezoneOffset() * 60000; }   // plotly knows no zones
 
+  function plotOf(graph) { return document.querySelector('#' + CSS.escape(graph) + ' .js-plotly-plot'); }
+
   // Figures arrive as base64 arrays, which plotly decodes for drawing but cannot extend: give it the decoded ones,
   // and new points in arrays of the same type.
-  function growing(graph, index) {
-    var plot = document.querySelector('#' + CSS.escape(graph) + ' .js-plotly-plot');
+  function growing(plot, index) {
     var trace = plot && plot.data && plot.data[index], drawn = plot && plot._fullData && plot._fullData[index];
     if (!trace || !drawn || !drawn.x || !drawn.x.length) { return null; }
     if (trace.x.bdata !== undefined) { trace.x = drawn.x; trace.y = drawn.y; }
     return trace;
   }
 
+  // The window moves on with its newest point. Whoever looked closer at something keeps what they look at: then
+  // plotly has written the range as texts, or it ends before the line does.
+  function follow(plot, last, at) {
+    var range = plot.layout.xaxis && plot.layout.xaxis.range;
+    if (!range || typeof range[1] !== 'number' || range[1] < last || range[1] >= at) { return; }
+    plot.layout.xaxis.range = [range[0] + at - range[1], at];
+  }
+
   function like(array, values) { return Array.isArray(array) ? values : array.constructor.from(values); }
+
+  // A line only grows to the right: what belongs further left (a past that was read late) comes with the next drawing.
+  function after(points, last) {
+    return points.map(function (point) { return [local(point[0]), point[1]]; }).filter(function (point) {
+      var newer = !(point[0] <= last);
+      if (newer) { last = point[0]; }
+      return newer;
+    });
+  }
 
   // Several extendData in one tick would apply only one: everything for a graph goes out together.
   function flush() {
     frame = 0;
     waiting.forEach(function (traces, graph) {
-      var x = [], y = [], indices = [];
+      var x = [], y = [], indices = [], plot = plotOf(graph);
       traces.forEach(function (points, index) {
-        var trace = growing(graph, index);
-        if (!trace) { return; }
+        var trace = growing(plot, index), last = trace ? trace.x[trace.x.length - 1] : 0;
+        var fresh = trace ? after(points, last) : [];
+        if (!fresh.length) { return; }
+        follow(plot, last, fresh[fresh.length - 1][0]);
         indices.push(index);
-        x.push(like(trace.x, points.map(function (point) { return local(point[0]); })));
-        y.push(like(trace.y, points.map(function (point) { return point[1]; })));
+        x.push(like(trace.x, fresh.map(function (point) { return point[0]; })));
+        y.push(like(trace.y, fresh.map(function (point) { return point[1]; })));
       });
       if (indices.length) { setProps(graph, { extendData: [{ x: x, y: y }, indices] }); }
     });

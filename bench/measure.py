@@ -79,9 +79,12 @@ def scaled(value: Spread, by: float) -> Spread:
 
 
 def cpu_of(pid: int) -> float:
-    """CPU seconds that the process has used, its children's not counted. The kernel counts in steps of 10 ms."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
+    """CPU seconds that the process has used, its children's not counted."""
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid() answers on Linux: counted in nanoseconds
+    except OSError:
+        times = psutil.Process(pid).cpu_times()  # in steps of 10 ms
+        return float(times.user + times.system)
 
 
 class CpuShare:

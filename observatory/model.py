@@ -210,6 +210,7 @@ class Scrape:
     simulated: bool = False
     skew: float | None = None  # their clock minus ours in seconds, from the Date header; None when not told
     measured: Instant | None = None  # by our clock, when the service timestamps its answer; else None: `started`
+    holds: float | None = None  # seconds until the next reading, when that is not the interval: a backed-off target
     pushed: bool = False  # came over the stream: a partial reading that says nothing of the target's outcome
     agents: tuple[Agent, ...] | None = None
     agents_complete: bool = False

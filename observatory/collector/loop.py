@@ -267,14 +267,17 @@ class Collector:
 
     def read(self, watched: Watched, due: Instant) -> None:
         """One reading of one target, and its next place in the schedule."""
+        wait = watched.target.interval
         try:
             read = watched.reader.read(slow=self.is_heard(watched))
             self.note(watched, read)
-            self.writer.put(read)
+            wait = delay(watched.target.interval, watched.failures, watched.retry_after)
+            self.writer.put([replace(scrape, holds=max(wait, scrape.interval)) for scrape in read])
         except Exception:
             logger.exception("read_failed", target=watched.target.name)
         if not watched.dropped and self.working():
-            self.put(watched, self.next_due(watched, due))
+            # The next beat of the target's own rhythm, never a burst to catch up.
+            self.put(watched, max(due + round(wait * 1000), self.clock() + 1))
 
     def is_heard(self, watched: Watched) -> bool:
         """Whether the Bridge's stream tells what happens, so that its projects need not be asked each time."""
@@ -289,11 +292,6 @@ class Collector:
         watched.retry_after = own.retry_after
         if watched.stream is not None and own.projects is not None:
             watched.stream.projects([project.id for project in own.projects])
-
-    def next_due(self, watched: Watched, due: Instant) -> Instant:
-        """The next beat of the target's own rhythm; after failures later, never in a burst to catch up."""
-        wait = delay(watched.target.interval, watched.failures, watched.retry_after)
-        return max(due + round(wait * 1000), self.clock() + 1)
 
     def emit(self, scrape: Scrape) -> None:
         """What a stream pushed."""

@@ -47,7 +47,7 @@ def latest(
         records.append(
             {
                 "series": row.id, "name": row.name, "labels": pretty(row.labels), "project": row.project,
-                "value": value, "measured": at, "received": reading.answered_ms, "interval": row.interval_ms / 1000,
+                "value": value, "measured": at, "received": reading.answered_ms, "interval": reading.interval_ms / 1000,
                 "source": row.target, "cause": reading.cause, "simulated": is_simulated(row),
                 "yesterday": before.get(row.id, np.nan),
             }

@@ -125,8 +125,8 @@ def outcome_change(connection: Connection, target: int, scrape: Scrape) -> Event
     """Keep the outcome; answers the event when it changed. A project's silence while its target is silent is none."""
     if scrape.pushed:
         return None
-    interval_ms = round(scrape.interval * 1000)
-    news = runs.extend(connection, target, scrape.project, scrape.started, interval_ms, scrape.cause or "")
+    holds_ms = round((scrape.holds or scrape.interval) * 1000)
+    news = runs.extend(connection, target, scrape.project, scrape.started, holds_ms, scrape.cause or "")
     if news is None or (scrape.project and runs.failed_within(connection, target, news)):
         return None
     return outcome_event(scrape)

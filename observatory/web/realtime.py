@@ -58,7 +58,10 @@ class Audience:
     def news(self, now: Instant) -> dict[str, object]:
         """What has gathered; nothing is left of it here."""
         self.told.append(now)
-        content = {"points": {str(key): found for key, found in self.points.items()}, "topics": sorted(self.topics)}
+        content: dict[str, object] = {
+            "points": {str(key): found for key, found in self.points.items()},
+            "topics": sorted(self.topics),
+        }
         self.points.clear()
         self.topics.clear()
         return content
@@ -122,14 +125,16 @@ class Hub:
     def gather(self, seen: int) -> None:
         appended = scrapes.since(self.store, seen)
         changed = topics.touched_since(self.store, seen)
+        points: dict[int, list[tuple[int, float]]] = defaultdict(list)
+        for scrape in appended:
+            columns = (scrape.points[name].tolist() for name in ("series", "at", "value"))
+            for series, at, value in zip(*columns, strict=True):
+                points[series].append((at, value))
         with self.lock:
             for wanted, audience in self.audiences.items():
                 audience.topics |= changed
-                for scrape in appended:
-                    columns = (scrape.points[name].tolist() for name in ("series", "at", "value"))
-                    for series, at, value in zip(*columns, strict=True):
-                        if series in wanted:
-                            audience.points[series].append((at, value))
+                for series in wanted & points.keys():
+                    audience.points[series] += points[series]
 
     def publish(self) -> None:
         now = self.clock()

@@ -244,6 +244,12 @@ def test_time_in_which_nobody_looked_is_in_no_run(recorder: Recorder, store: Sto
     assert outcome(store) == [(0, 10_000, ""), (HOUR, HOUR + 10_000, "")]
 
 
+def test_a_failure_holds_until_a_backed_off_target_is_asked_again(recorder: Recorder, store: Store) -> None:
+    recorder.append([a_scrape(NOON), a_failure(NOON + 10_000, holds=60.0), a_scrape(NOON + 70_000)])
+
+    assert outcome(store) == [(0, 10_000, ""), (10_000, 70_000, "timeout"), (70_000, 80_000, "")]
+
+
 def test_a_change_of_outcome_is_an_event_and_a_repeated_one_is_not(recorder: Recorder, store: Store) -> None:
     for at, cause in enumerate([None, Cause.TIMEOUT, Cause.TIMEOUT, None]):
         recorder.append([a_scrape(NOON + at * 10_000, cause=cause)])
