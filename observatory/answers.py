@@ -15,7 +15,6 @@ from flask import current_app
 from plotly.io.json import to_json_plotly
 
 from observatory.context import actor, services
-from observatory.model import Role
 from observatory.store import topics
 
 KEPT = 256  # answers, the least recently used going first
@@ -65,7 +64,7 @@ def shared(callback: Callable[P, R]) -> Callable[P, R]:
     @wraps(callback)
     def answered(*arguments: P.args, **named: P.kwargs) -> R:
         who, now = actor(), services().clock()
-        scope = None if who.role is Role.ADMIN else who.projects
+        scope = (who.role, who.projects)
         moment = (topics.position(services().store), now // (SECONDS * 1000))
         key = (callback, scope, moment, orjson.dumps(arguments[1:]))
         answers: Answers = current_app.extensions["observatory_answers"]

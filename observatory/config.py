@@ -268,6 +268,7 @@ def derive(values: dict[str, Any], environ: Mapping[str, str]) -> None:
         exposed = host is not None and host not in LOOPBACK
         values["environment"] = "production" if on_dyno or exposed else "development"
     production = values["environment"] == "production"
+    values["data"] = Path(values.get("data", "var")).absolute()  # whatever is read later from another folder
     values.setdefault("host", "0.0.0.0" if production else "127.0.0.1")  # noqa: S104 — the platform routes to it
     if "trusted_proxies" not in values and (values.get("trust_proxy_headers") or on_dyno):
         values["trusted_proxies"] = 1

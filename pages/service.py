@@ -6,12 +6,14 @@ import pandas as pd
 from dash import Input, Output, State, callback, html
 from dash.development.base_component import Component
 
-from observatory import frames
+from observatory import control, frames
 from observatory.answers import shared
+from observatory.auth.roles import requires
 from observatory.components import cards, headlines, links, ranges, states, status, strip, tables, values, words
 from observatory.components.attributes import Child, Row, data, records
 from observatory.context import actor, services
 from observatory.figures import timeseries
+from observatory.model import Role
 
 dash.register_page(__name__, path_template="/services/<name>", title="Service · Happy Observatory", name="Service")
 
@@ -127,6 +129,14 @@ def draw_series(_live: object, wanted: str | None, path: str) -> tuple[object, s
     return tables.series(chosen.head(SHOWN)), count(len(chosen), len(df)), headline_cards(name, df)
 
 
+@callback(Output("service-probe", "children"), Input("service-probe", "n_clicks"), AT, prevent_initial_call=True)
+@requires(Role.OPERATOR)
+def try_again(clicks: int | None, path: str) -> str:
+    if clicks:
+        control.probe(services().store, links.service_of(path), actor(), services().clock())
+    return "Asked again, one moment" if clicks else "Try again"
+
+
 def found(targets: pd.DataFrame, name: str) -> Row | None:
     return next(iter(records(targets[targets["name"] == name])), None)
 
@@ -136,7 +146,9 @@ def head(service: Row) -> Component:
     state = str(service["state"])
     said = words.Standing(state, words.service_state(service), words.last_good(service) if service["cause"] else ())
     advice = words.advice(service)
-    trouble = states.failed(["What to try"], advice, str(service["detail"])) if service["cause"] else None
+    again = "service-probe" if actor().may(Role.OPERATOR) else ""
+    failed = states.failed(["What to try"], advice, str(service["detail"]), again=again)
+    trouble = failed if service["cause"] else None
     return html.Div([status.standing(said), facts(service), trouble], className="sections")
 
 

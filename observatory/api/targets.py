@@ -5,10 +5,12 @@ from typing import Any
 import pandas as pd
 from flask import Blueprint, Response, jsonify
 
-from observatory import freshness
+from observatory import control, freshness
+from observatory.auth.roles import requires
 from observatory.context import actor, services
+from observatory.errors import NotFound
 from observatory.frames import services as frames
-from observatory.model import Instant
+from observatory.model import Instant, Role
 
 blueprint = Blueprint("targets", __name__, url_prefix="/api")
 
@@ -19,6 +21,17 @@ def targets() -> Response:
     now = services().clock()
     df = frames.current(services().store, actor(), now)
     return jsonify({"targets": [described(row, now) for row in df.to_dict("records")]})
+
+
+@blueprint.post("/targets/<path:name>/probe")
+@requires(Role.OPERATOR)
+def probe(name: str) -> tuple[Response, int]:
+    """Have the target read within a second: 202. 404 for a name that nobody watches, or that the caller may not see."""
+    known = frames.current(services().store, actor(), services().clock())["name"]
+    if name not in set(known):
+        raise NotFound(f"No service is called {name!r}.")
+    control.probe(services().store, name, actor(), services().clock())
+    return jsonify({"target": name, "asked": True}), 202
 
 
 def described(row: dict[Any, Any], now: Instant) -> dict[str, object]:

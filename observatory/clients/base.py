@@ -3,12 +3,13 @@
 Every session shares one SSLContext and ignores the environment's proxies; redirects are not followed.
 """
 
+import socket
 import ssl
 import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -79,6 +80,8 @@ class TimedStream(httpcore.NetworkStream):
         self.stream.write(buffer, self.deadline.left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
+        with suppress(OSError):  # wakes a thread that waits for the answer, which closing alone does not
+            socket.socket.shutdown(self.stream.get_extra_info("socket"), socket.SHUT_RDWR)
         self.stream.close()
 
     def start_tls(
@@ -200,11 +203,14 @@ class Session:
         )
 
     def close(self) -> None:
+        """End the session; a request that is under way in another thread fails at once."""
         self.http.close()
 
     def answer(self, url: str, *, timeout: float = READ_TIMEOUT, accept: str = "application/json") -> Answer:
         """The answer to a GET, of any status. The deadline, not longer than the interval, is for all of it."""
         seconds, started = min(timeout, self.limit), self.clock()
+        if self.http.is_closed:
+            raise TargetError(Cause.UNREACHABLE, "the session was ended", permanent=True)
         with (
             failures_named(seconds),
             self.deadline.within(seconds),

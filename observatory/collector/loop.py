@@ -13,7 +13,7 @@ from observatory.collector.scrape import Reader, delay, open_reader
 from observatory.collector.stream import BridgeStream
 from observatory.errors import StoreError
 from observatory.model import Event, Instant, Kind, Level, Scrape, Target
-from observatory.store import chunks, events, leases, targets
+from observatory.store import chunks, events, leases, probes, targets
 from observatory.store.engine import Store
 from observatory.store.scrapes import Recorder
 
@@ -22,6 +22,7 @@ LEASE_SECONDS = 10.0  # after a kill another collector is at work within 15 s
 RENEW_SECONDS = 3.0
 LIST_SECONDS = 30.0  # discovery's own beat
 TIDY_SECONDS = 15.0
+PROBE_SECONDS = 0.5
 READERS = 64  # threads, made when needed: a target that hangs keeps one, and no other waits for it
 BUFFER = 20_000  # scrapes kept while the database is away
 HEARD_MS = 35_000  # the server pings every 30 s
@@ -36,6 +37,7 @@ class Due:
     at: Instant
     order: int
     watched: "Watched" = field(compare=False)
+    turn: int = field(compare=False)
 
 
 @dataclass(eq=False)
@@ -48,6 +50,8 @@ class Watched:
     failures: int = 0
     retry_after: float | None = None
     dropped: bool = False
+    turn: int = 0  # counts its places in the schedule: only the last one holds
+    under_way: bool = False
 
 
 class Writer(threading.Thread):
@@ -57,9 +61,10 @@ class Writer(threading.Thread):
         super().__init__(name="writer", daemon=True)
         self.recorder = Recorder(store)
         self.waiting: queue.Queue[Sequence[Scrape] | None] = queue.Queue(BUFFER)
+        self.ending = threading.Event()
         self.lost = 0
 
-    def put(self, read: Sequence[Scrape]) -> None:
+    def put(self, read: Sequence[Scrape] | None) -> None:
         while True:
             try:
                 self.waiting.put_nowait(read)
@@ -75,8 +80,9 @@ class Writer(threading.Thread):
         logger.warning("scrapes_lost", lost=self.lost)
 
     def close(self) -> None:
-        """Write what is left and end."""
-        self.waiting.put(None)
+        """Write what is left and end. While the database is away that is one more try."""
+        self.put(None)
+        self.ending.set()
         self.join(timeout=10)
 
     def run(self) -> None:
@@ -109,7 +115,11 @@ class Writer(threading.Thread):
                 return
             except StoreError as error:
                 logger.warning("store_down", error=str(error), waiting=self.waiting.qsize())
-                threading.Event().wait(wait)
+                if self.ending.is_set():
+                    self.lost += len(batch)
+                    logger.warning("scrapes_lost", lost=self.lost)
+                    return
+                self.ending.wait(wait)
                 wait = min(wait * 2, 5.0)
 
 
@@ -164,22 +174,36 @@ class Collector:
         self.writer.start()
         beats = [
             threading.Thread(target=self.every, args=(seconds, beat), name=beat.__name__, daemon=True)
-            for beat, seconds in ((self.renew, RENEW_SECONDS), (self.refresh, LIST_SECONDS), (self.tidy, TIDY_SECONDS))
+            for beat, seconds in (
+                (self.renew, RENEW_SECONDS),
+                (self.refresh, LIST_SECONDS),
+                (self.tidy, TIDY_SECONDS),
+                (self.answer_probes, PROBE_SECONDS),
+            )
         ]
         beats[0].start()  # probing for targets may take longer than the lease
         self.refresh()
-        events.add(self.store, Event(self.clock(), "collector.started", Level.INFO, "The collector started."))
-        with ThreadPoolExecutor(READERS, "reader") as pool:
-            self.started = True
-            self.start(list(self.watched.values()))
-            for thread in beats[1:]:
-                thread.start()
-            if beside is not None:
-                threading.Thread(target=beside, args=(self,), name="beside", daemon=True).start()
-            self.dispatch(pool)
+        self.tell_start()
+        pool = ThreadPoolExecutor(READERS, "reader")
+        self.started = True
+        self.start(list(self.watched.values()))
+        for thread in beats[1:]:
+            thread.start()
+        if beside is not None:
+            threading.Thread(target=beside, args=(self,), name="beside", daemon=True).start()
+        self.dispatch(pool)
+        for watched in list(self.watched.values()):  # before the pool: what hangs is let go
+            self.drop(watched)
+        pool.shutdown(cancel_futures=True)
         self.end()
         for thread in beats:
             thread.join(timeout=5)
+
+    def tell_start(self) -> None:
+        try:
+            events.add(self.store, Event(self.clock(), "collector.started", Level.INFO, "The collector started."))
+        except StoreError as error:
+            logger.warning("event_not_stored", error=str(error))
 
     def working(self) -> bool:
         return not self.stopping.is_set() and not self.lost_lease.is_set()
@@ -214,6 +238,18 @@ class Collector:
         except StoreError as error:
             logger.warning("compaction_failed", error=str(error))
 
+    def answer_probes(self) -> None:
+        """Read at once what somebody asked for; a reading under way is an answer already."""
+        try:
+            names = probes.take(self.store) if probes.waiting(self.store) else []
+        except StoreError as error:
+            logger.warning("probes_not_taken", error=str(error))
+            return
+        for name in names:
+            watched = self.watched.get(name)
+            if watched is not None and not watched.under_way:
+                self.put(watched, self.clock())
+
     def refresh(self) -> None:
         """Bring the watched targets in line with the wanted ones."""
         try:
@@ -231,7 +267,7 @@ class Collector:
             if name not in self.watched and not target.paused
         ]
         self.watched |= {watched.target.name: watched for watched in fresh}
-        if self.started:
+        if self.started and self.working():
             self.start(fresh)
 
     def start(self, fresh: Sequence[Watched]) -> None:
@@ -244,7 +280,8 @@ class Collector:
 
     def put(self, watched: Watched, at: Instant) -> None:
         with self.changed:
-            heapq.heappush(self.schedule, Due(at, next(self.order), watched))
+            watched.turn += 1
+            heapq.heappush(self.schedule, Due(at, next(self.order), watched, watched.turn))
             self.changed.notify()
 
     def drop(self, watched: Watched) -> None:
@@ -262,19 +299,24 @@ class Collector:
                     self.changed.wait(min(wait, 1.0))
                     continue
                 due = heapq.heappop(self.schedule)
-            if not due.watched.dropped:
-                pool.submit(self.read, due.watched, due.at)
+                if due.watched.dropped or due.turn != due.watched.turn:
+                    continue
+                due.watched.under_way = True
+            pool.submit(self.read, due.watched, due.at)
 
     def read(self, watched: Watched, due: Instant) -> None:
         """One reading of one target, and its next place in the schedule."""
         wait = watched.target.interval
         try:
             read = watched.reader.read(slow=self.is_heard(watched))
+            if watched.dropped:
+                return  # its session was closed under it: that is no failure of the target's
             self.note(watched, read)
             wait = delay(watched.target.interval, watched.failures, watched.retry_after)
             self.writer.put([replace(scrape, holds=max(wait, scrape.interval)) for scrape in read])
         except Exception:
             logger.exception("read_failed", target=watched.target.name)
+        watched.under_way = False
         if not watched.dropped and self.working():
             # The next beat of the target's own rhythm, never a burst to catch up.
             self.put(watched, max(due + round(wait * 1000), self.clock() + 1))
@@ -298,8 +340,6 @@ class Collector:
         self.writer.put([scrape])
 
     def end(self) -> None:
-        for watched in self.watched.values():
-            self.drop(watched)
         self.watched.clear()
         self.schedule.clear()
         self.writer.close()

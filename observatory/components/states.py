@@ -32,14 +32,14 @@ def skeleton(kind: str, count: int = 1) -> list[Component]:
     return [html.Div(className=f"skeleton {kind}", **aria(hidden=True)) for _ in range(count)]
 
 
-def failed(headline: Children, advice: Sequence[str], raw: str = "", *, link: str = "") -> Component:
-    """What happened, what to try, and the raw answer when there was one."""
+def failed(headline: Children, advice: Sequence[str], raw: str = "", *, again: str = "") -> Component:
+    """What happened, what to try, and the raw answer when there was one. `again` is the id of a button to try again."""
     return html.Section(
         [
             html.Div([status.state_mark("down", compact=True), html.H2(headline)], className="failed-head"),
             html.Ul([html.Li(code(line)) for line in advice], className="advice") if advice else None,
             html.Pre(raw, className="raw", tabIndex=0, **aria(label="Raw answer")) if raw else None,
-            dcc.Link("Try again", href=link, className="button", refresh=True) if link else None,
+            html.Button("Try again", id=again, type="button", className="button") if again else None,
         ],
         className="failed panel",
     )

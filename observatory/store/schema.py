@@ -130,6 +130,14 @@ readings = Table(
     Column("points", LargeBinary, nullable=False),
 )
 
+# Somebody wants a target read now: the collector takes the row and reads.
+probes = Table(
+    "probes",
+    metadata,
+    Column("target_id", BigInteger, ForeignKey("targets.id"), primary_key=True),
+    Column("asked_ms", BigInteger, nullable=False),
+)
+
 projects = Table(
     "projects",
     metadata,

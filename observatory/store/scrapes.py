@@ -222,15 +222,16 @@ class Appended(NamedTuple):
     points: Points
 
 
-def since(store: Store, seen: int, limit: int = 500) -> list[Appended]:
-    """What was appended after revision `seen`, oldest first."""
+def since(store: Store, seen: int, until: int | None = None) -> list[Appended]:
+    """What was appended after revision `seen`, up to and with revision `until`, oldest first."""
     query = (
         select(scrapes.c.revision, targets.c.name, scrapes.c.project, scrapes.c.points)
         .join(targets, targets.c.id == scrapes.c.target_id)
         .where(scrapes.c.revision > seen)
         .order_by(scrapes.c.revision)
-        .limit(limit)
     )
+    if until is not None:
+        query = query.where(scrapes.c.revision <= until)
     with store.read() as connection:
         return [Appended(r.revision, r.name, r.project, unpack(r.points)) for r in connection.execute(query)]
 

@@ -105,7 +105,7 @@ class Hub:
         while not self.closing:
             try:
                 self.look()
-                self.down_since = None
+                self.report_up()
             except StoreError as error:
                 self.report_down(error)
             pause.wait(LOOK_SECONDS)
@@ -118,12 +118,12 @@ class Hub:
         with self.lock:
             anybody = bool(self.audiences)
         if anybody and found.epoch == self.position.epoch and found.revision > self.position.revision:
-            self.gather(self.position.revision)
+            self.gather(self.position.revision, found.revision)
         self.position = found  # with nobody to tell, or another database, there is nothing to carry on from
         self.publish()
 
-    def gather(self, seen: int) -> None:
-        appended = scrapes.since(self.store, seen)
+    def gather(self, seen: int, until: int) -> None:
+        appended = scrapes.since(self.store, seen, until)
         changed = topics.touched_since(self.store, seen)
         points: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for scrape in appended:
@@ -152,6 +152,12 @@ class Hub:
             self.down_since = self.clock()
             logger.warning("store_down", error=str(error))
             self.tell(self.everybody(), self.message({"storeDown": self.down_since}))
+
+    def report_up(self) -> None:
+        """The first word after `storeDown`, even if nothing new was written: what is shown is current again."""
+        if self.down_since is not None:
+            self.down_since = None
+            self.tell(self.everybody(), self.message({"points": {}, "topics": []}))
 
     @staticmethod
     def tell(listeners: Sequence[Listener], message: bytes) -> None:
@@ -189,7 +195,8 @@ def messages(hub: Hub, wanted: frozenset[int], who: Actor) -> Iterator[bytes]:
         yield b"retry: 1000\n" + hub.message({"hello": hub.position.epoch, "points": newest, "topics": []})
         looked = hub.clock()
         while not hub.closing:
-            arrived = listener.ready.wait(BEAT_SECONDS)
+            # The session is looked at on its own beat, however often something arrives.
+            arrived = listener.ready.wait(max(0.0, BEAT_SECONDS - (hub.clock() - looked) / 1000))
             if hub.clock() - looked >= BEAT_SECONDS * 1000:
                 looked = hub.clock()
                 if not still_signed_in(hub, who):

@@ -102,6 +102,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("target_id", "project", "id", name=op.f("pk_agents")),
     )
     op.create_table(
+        "probes",
+        sa.Column("target_id", sa.BigInteger(), nullable=False),
+        sa.Column("asked_ms", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["target_id"], ["targets.id"], name=op.f("fk_probes_target_id")),
+        sa.PrimaryKeyConstraint("target_id", name=op.f("pk_probes")),
+    )
+    op.create_table(
         "projects",
         sa.Column("target_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),

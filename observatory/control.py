@@ -1,0 +1,13 @@
+"""What people ask the observatory to do. Each request names its actor and is told in the events."""
+
+from observatory.errors import NotFound
+from observatory.model import Actor, Event, Instant, Level, title
+from observatory.store import probes
+from observatory.store.engine import Store
+
+
+def probe(store: Store, target: str, actor: Actor, now: Instant) -> None:
+    """Have `target` read within a second. Raises NotFound, and StoreError when the database does not answer."""
+    told = Event(now, "target.probed", Level.INFO, f"{actor.name} asked {title(target)} to be read now.", target=target)
+    if not probes.ask(store, target, now, told):
+        raise NotFound(f"No service is called {target!r}.")
