@@ -5,13 +5,14 @@ import sys
 from typing import Any
 
 from observatory import log
+from observatory.config import load
 from observatory.errors import ConfigurationError
-from observatory.processes import ROOT, Companion, ensure_admin, load_settings, ready_store
+from observatory.supervision import ROOT, Companion, in_child, refusal
 
 try:
-    settings = load_settings()
+    settings = load()
 except ConfigurationError as error:
-    print("Happy Observatory cannot start:", *(f"  - {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+    print(refusal(error), file=sys.stderr)
     raise SystemExit(2) from None
 
 log.configure(settings.log_level, process="parent")
@@ -29,10 +30,15 @@ accesslog = None
 loglevel = settings.log_level
 
 
+def prepare() -> None:
+    from observatory import processes  # in a child: this process only watches, and stays small
+
+    processes.prepare()
+
+
 def on_starting(_: Any) -> None:
-    store = ready_store(settings)
-    ensure_admin(store, settings)
-    store.close()
+    if in_child(prepare):
+        raise SystemExit(2)
     if settings.collector == "beside":
         companion.start()
 

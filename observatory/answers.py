@@ -11,8 +11,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import orjson
+from dash.development.base_component import Component
 from flask import current_app
-from plotly.io.json import to_json_plotly
 
 from observatory.context import actor, services
 from observatory.store import topics
@@ -76,4 +76,11 @@ def shared(callback: Callable[P, R]) -> Callable[P, R]:
 
 def plain(answer: Any) -> Any:
     """Components as the dicts and lists they travel as."""
-    return orjson.loads(to_json_plotly(answer))
+    return orjson.loads(orjson.dumps(answer, default=described, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def described(thing: Any) -> Any:
+    """A component as its dict. Raises TypeError for what is none: a page has put something else in its answer."""
+    if isinstance(thing, Component):
+        return thing.to_plotly_json()
+    raise TypeError(f"An answer cannot hold a {type(thing).__name__}.")

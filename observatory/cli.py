@@ -16,8 +16,8 @@ from pathlib import Path
 from observatory import config
 from observatory.config import Settings
 from observatory.errors import ConfigurationError, ObservatoryError
+from observatory.supervision import ROOT, environment, refusal, require_free_port
 
-ROOT = Path(__file__).resolve().parent.parent
 KEPT_IN_DEMO = {"host", "port", "interval", "streams", "workers", "log_level"}
 
 
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(rest) or 0)
     except ConfigurationError as error:
-        print("Happy Observatory cannot start:", *(f"  - {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+        print(refusal(error), file=sys.stderr)
         return 2
     except ObservatoryError as error:
         print(f"observatory: {error}", file=sys.stderr)
@@ -45,22 +45,27 @@ def parser() -> argparse.ArgumentParser:
 
 def serve(_: Sequence[str]) -> int:
     """The web server, with the collector beside it unless that runs elsewhere. Replaces this process."""
+    check()  # every fault is told before anything starts
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "app:server"]
+    os.execve(sys.executable, command, environment())  # noqa: S606 — our own interpreter
+
+
+def check() -> Settings:
+    """The settings, when nothing of the configuration is wrong and the port is free. Raises ConfigurationError."""
     from observatory import processes
 
-    processes.require_free_port(processes.load_settings())  # every fault is told before anything starts
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "app:server"]
-    os.execve(sys.executable, command, processes.environment())  # noqa: S606 — our own interpreter
+    settings = processes.load_settings()
+    require_free_port(settings)
+    return settings
 
 
 def demo(_: Sequence[str]) -> int:
     """Everything from nothing, simulated, in a data folder that goes away again."""
-    from observatory import processes
-
     with tempfile.TemporaryDirectory(prefix="observatory-demo-", ignore_cleanup_errors=True) as folder:
         password = os.environ.get("OBSERVATORY_ADMIN_PASSWORD") or secrets.token_urlsafe(9) + "!aA1"
         alone(Path(folder), password)
-        settings = processes.load_settings()
-        processes.require_free_port(settings)
+        settings = config.load()
+        require_free_port(settings)
         web = os.fork()
         if web == 0:
             os.setpgid(0, 0)  # Ctrl-C is ours to hear; the server is then ended in order

@@ -1,17 +1,13 @@
-"""Our processes and their children: the collector, the simulator it starts in mock mode, and who ends whom."""
+"""What our processes do: preparing the database, collecting, and the simulator in mock mode."""
 
 import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
 from itertools import chain
-from pathlib import Path
 
 import httpx
 
@@ -26,8 +22,8 @@ from observatory.errors import ConfigurationError, ObservatoryError
 from observatory.model import DAY, HOUR, MINUTE, Instant, Origin, Target, Window
 from observatory.store import accounts, runs, targets
 from observatory.store.engine import Store, migrate, open_store, require_schema
+from observatory.supervision import environment, when_parent_ends
 
-ROOT = Path(__file__).resolve().parent.parent
 SIMULATOR = [sys.executable, "-m", "observatory.simulator", "--quiet"]
 PORTS = list(chain.from_iterable((f"--{name}-port", "0") for name in ("bridge", "mcp", "devkit", "console")))
 HISTORY = DAY + HOUR  # so that every moment of the last day has a yesterday to be compared with
@@ -35,12 +31,6 @@ FAR_STEP = 15 * MINUTE  # one reading a cell of the history bars
 CLOSE, CLOSE_STEP = 30 * MINUTE, 2 * MINUTE  # the last half hour, closer
 
 logger = log.get(__name__)
-
-
-def environment() -> dict[str, str]:
-    """What a child of ours starts with: it finds our modules wherever it runs, and keeps our working folder."""
-    found = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(found)}
 
 
 def load_settings() -> Settings:
@@ -60,15 +50,15 @@ def load_settings() -> Settings:
     return settings
 
 
-def require_free_port(settings: Settings) -> None:
-    """Raise ConfigurationError when something listens already where we are about to."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            raise ConfigurationError([f"Cannot listen on {where} ({error.strerror}). PORT chooses another."]) from error
+def prepare() -> None:
+    """Look at the whole configuration, bring the database to this release, create the first administrator.
+
+    Raises ConfigurationError with every fault, SchemaOutdated, StoreError.
+    """
+    settings = load_settings()
+    store = ready_store(settings)
+    ensure_admin(store, settings)
+    store.close()
 
 
 def ready_store(settings: Settings) -> Store:
@@ -194,50 +184,3 @@ def live_through(collector: Collector, simulator: Simulator) -> None:
     finally:
         past.end()
     logger.info("history_simulated", seconds=round(time.monotonic() - started, 2))
-
-
-def when_parent_ends(act: Callable[[], None]) -> None:
-    """Call `act` once the process that started us is gone, even if it was killed."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        pause = threading.Event()
-        while os.getppid() == parent:
-            pause.wait(0.5)
-        act()
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
-class Companion:
-    """The collector beside the web server: started with it, restarted when it dies, ended with it."""
-
-    def __init__(self, command: Sequence[str] = (sys.executable, "-m", "observatory", "collect")) -> None:
-        self.command = list(command)
-        self.stopping = threading.Event()
-        self.process: subprocess.Popen[bytes] | None = None
-        self.thread = threading.Thread(target=self.watch, name="collector-watch", daemon=True)
-
-    def start(self) -> None:
-        self.thread.start()
-
-    def watch(self) -> None:
-        wait = 0.5
-        while not self.stopping.is_set():
-            began = time.monotonic()
-            # In a group of its own: Ctrl-C at the terminal is for our parent, which then ends it in order.
-            self.process = subprocess.Popen(self.command, env=environment(), process_group=0)  # noqa: S603 — our own interpreter
-            code = self.process.wait()
-            if self.stopping.is_set():
-                return
-            logger.warning("collector_ended", code=code, restart_in=wait)
-            self.stopping.wait(wait)
-            wait = 0.5 if time.monotonic() - began > 60 else min(wait * 2, 10.0)
-
-    def end(self) -> None:
-        self.stopping.set()
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-        self.thread.join(timeout=10)
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()

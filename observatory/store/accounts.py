@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Exists, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, Exists, bindparam, delete, exists, insert, select, update
 
 from observatory.errors import StoreError
 from observatory.model import DAY, Actor, Instant, Role
@@ -27,9 +27,19 @@ class Account:
 
 
 # One row for each project of the user, one row without a project for a user who has none. No row: no session.
-_SESSION = select(users.c.id, users.c.name, users.c.role, user_projects.c.project, sessions.c.expires_ms).select_from(
-    sessions.join(users, users.c.id == sessions.c.user_id).outerjoin(
-        user_projects, user_projects.c.user_id == users.c.id
+# Made once: every request asks it, and putting it together costs a fifth of the whole question.
+_SESSION = (
+    select(users.c.id, users.c.name, users.c.role, user_projects.c.project, sessions.c.expires_ms)
+    .select_from(
+        sessions.join(users, users.c.id == sessions.c.user_id).outerjoin(
+            user_projects, user_projects.c.user_id == users.c.id
+        )
+    )
+    .where(
+        sessions.c.jti == bindparam("jti"),
+        sessions.c.ended_ms.is_(None),
+        sessions.c.expires_ms > bindparam("now"),
+        users.c.disabled_ms.is_(None),
     )
 )
 
@@ -101,16 +111,8 @@ def open_session(
 
 def session_actor(store: Store, jti: str, *, now: Instant) -> Actor | None:
     """Who holds the session; None when it is unknown, ended or expired, or when its user is disabled."""
-    statement = _SESSION.where(
-        and_(
-            sessions.c.jti == jti,
-            sessions.c.ended_ms.is_(None),
-            sessions.c.expires_ms > now,
-            users.c.disabled_ms.is_(None),
-        )
-    )
     with store.read() as connection:
-        rows = connection.execute(statement).all()
+        rows = connection.execute(_SESSION, {"jti": jti, "now": now}).all()
     if not rows:
         return None
     projects = tuple(sorted(row.project for row in rows if row.project is not None))

@@ -228,7 +228,7 @@ def since(store: Store, seen: int, until: int | None = None) -> list[Appended]:
         select(scrapes.c.revision, targets.c.name, scrapes.c.project, scrapes.c.points)
         .join(targets, targets.c.id == scrapes.c.target_id)
         .where(scrapes.c.revision > seen)
-        .order_by(scrapes.c.revision)
+        .order_by(scrapes.c.revision, scrapes.c.id)
     )
     if until is not None:
         query = query.where(scrapes.c.revision <= until)

@@ -9,6 +9,7 @@ from observatory.store.engine import Store
 from observatory.store.schema import revision, topics
 from observatory.store.sql import upsert
 
+_POSITION = select(revision.c.epoch, revision.c.value)  # made once: it is asked many times a second
 TARGETS, AGENTS, EVENTS, PROJECTS = "targets", "agents", "events", "projects"
 
 
@@ -34,7 +35,7 @@ def touch(connection: Connection, now: int, names: Iterable[str]) -> None:
 
 def position(store: Store) -> Position:
     with store.read() as connection:
-        row = connection.execute(select(revision.c.epoch, revision.c.value)).one()
+        row = connection.execute(_POSITION).one()
     return Position(row.epoch, row.value)
 
 

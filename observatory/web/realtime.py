@@ -4,6 +4,7 @@ A stream hastens; it is never the only way. A lost message costs a moment of age
 """
 
 import threading
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -193,12 +194,12 @@ def messages(hub: Hub, wanted: frozenset[int], who: Actor) -> Iterator[bytes]:
     try:
         newest = {str(key): [point] for key, point in samples.newest(hub.store, sorted(wanted)).items()}
         yield b"retry: 1000\n" + hub.message({"hello": hub.position.epoch, "points": newest, "topics": []})
-        looked = hub.clock()
+        looked = time.monotonic()
         while not hub.closing:
             # The session is looked at on its own beat, however often something arrives.
-            arrived = listener.ready.wait(max(0.0, BEAT_SECONDS - (hub.clock() - looked) / 1000))
-            if hub.clock() - looked >= BEAT_SECONDS * 1000:
-                looked = hub.clock()
+            arrived = listener.ready.wait(max(0.0, looked + BEAT_SECONDS - time.monotonic()))
+            if time.monotonic() - looked >= BEAT_SECONDS:
+                looked = time.monotonic()
                 if not still_signed_in(hub, who):
                     yield b"event: ended\ndata: {}\n\n"
                     return
