@@ -54,7 +54,18 @@ def running(at: Path) -> Iterator[Product]:
     port = free_port()
     config = at / "bare.conf.py"
     config.write_text("control_socket_disable = True\n")  # else ours would be found
-    options = ["-c", str(config), "-b", f"127.0.0.1:{port}", "-k", "gthread", "--threads", "16", "--log-level", "warning"]
+    options = [
+        "-c",
+        str(config),
+        "-b",
+        f"127.0.0.1:{port}",
+        "-k",
+        "gthread",
+        "--threads",
+        "16",
+        "--log-level",
+        "warning",
+    ]
     with Process(["-m", "gunicorn", *options, "bench.bare:server"], at / "bare.log") as process:
         url = f"http://127.0.0.1:{port}"
         process.wait_until(lambda: answers(url), timeout=60, what=f"an answer of {url}")

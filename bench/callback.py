@@ -11,7 +11,7 @@ from bench import bare, stand
 from bench.measure import Result, Spread, cpu_of, main, scaled, spread
 from observatory import answers
 
-REQUESTS, ROUNDS = 100, 3
+REQUESTS, ROUNDS = 100, 3  # three hundred requests a callback, fewer a session than any limit
 BUDGET = 1.5
 
 

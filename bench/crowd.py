@@ -81,8 +81,8 @@ class Viewer:
 
     async def ask(self, first: float) -> None:
         """Ask all callbacks on each beat and whenever the stream says so."""
-        connection = await asyncio.open_connection("127.0.0.1", self.task.port)
         await asyncio.sleep(first)
+        connection = await asyncio.open_connection("127.0.0.1", self.task.port)
         while True:
             for body in self.task.bodies:
                 began = time.perf_counter()
@@ -144,7 +144,8 @@ class Crowd:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.crowd"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(asdict(self.task)))
         self.process.stdin.close()
         assert self.process.stdout.readline() == "ready\n", "the crowd did not come"

@@ -8,7 +8,7 @@ import plotly.express as px
 import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
-from bench.measure import Result, cpu_each, main, scaled
+from bench.measure import Result, Spread, cpu_each, main, scaled
 from observatory.figures import timeseries
 from observatory.model import Window
 
@@ -61,7 +61,7 @@ def milliseconds(act: Callable[[], object], times: int) -> float:
     return cpu_each(act, times=times, repeats=5).middle * 1000
 
 
-def milliseconds_with(act: Callable[[], object]) -> tuple[object, str]:
+def milliseconds_with(act: Callable[[], object]) -> tuple[Spread, str]:
     return scaled(cpu_each(act, times=100), 1000), "ms CPU"
 
 

@@ -60,12 +60,18 @@ def filled() -> Iterator[tuple[Product, Store]]:
     with folder() as at:
         with running(at, MOCK) as product:
             wait_for_day(product.process)
-        with running(at, STILL) as product:
-            store = open_store(f"sqlite:///{at / 'observatory.sqlite3'}")
-            try:
-                yield product, store
-            finally:
-                store.close()
+        with running(at, STILL) as product, opened(product) as store:
+            yield product, store
+
+
+@contextmanager
+def opened(product: Product) -> Iterator[Store]:
+    """The database of a running product."""
+    store = open_store(f"sqlite:///{product.data / 'observatory.sqlite3'}")
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def wait_for_day(process: Process) -> None:
