@@ -50,7 +50,10 @@ def on_exit(_: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Before a worker waits for its requests to end, tell the streams to end, which never would by themselves."""
+    from observatory.processes import when_parent_ends  # the worker has it loaded; the parent stays small
+
     hub = worker.app.wsgi().extensions["observatory_hub"]
+    when_parent_ends(lambda: setattr(hub, "closing", True))  # a killed parent sends no signal
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         usual = signal.getsignal(number)
 

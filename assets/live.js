@@ -8,7 +8,9 @@
 
   var LIVE = 1.5, LATE = 3;              // the limits of observatory/freshness.py
   var SILENCE = 10000;                   // ms without a sign of life until the page says so
-  var BEAT_HEARD = 30000, BEAT_ALONE = 2000;
+  var BEAT_HEARD = 60000, BEAT_ALONE = 2000;
+  var RECENT = 60000;                    // ms of points kept: a chart drawn from an older answer gets them again
+  var SERIES_LIMIT = 500;                // more the server does not listen to
   var ASK_APART = 1000;                  // ms between two rounds of questions that the stream causes
   var HIDDEN = 30000;                    // a tab hidden this long gives its connection back
   var STATES = ['live', 'late', 'stale', 'gone'];
@@ -83,6 +85,7 @@
 
   /* ── painting ───────────────────────────────────────────────────────────────────────────────────────────────── */
 
+  var recent = new Map();   // series id → the points of the last minute, oldest first
   var newest = new Map();   // series id → [at, value]: what the stream said last, wherever it is shown
 
   function write(element, text) {
@@ -209,7 +212,10 @@
   var fetched = window.fetch;
   window.fetch = function () {
     return fetched.apply(this, arguments).then(function (response) {
-      if (response.ok && /_dash-update-component/.test(response.url)) { answerHeard = performance.now(); }
+      if (response.ok && /_dash-update-component/.test(response.url)) {
+        answerHeard = performance.now();
+        if (response.headers.get('X-Now')) { setNow(Number(response.headers.get('X-Now'))); }
+      }
       if (response.status === 401) { signInAgain(); }
       return response;
     });
@@ -228,15 +234,31 @@
     document.querySelectorAll('[data-series]').forEach(function (el) {
       el.dataset.series.split(' ').forEach(function (id) { if (id) { ids.add(id); } });
     });
-    return Array.from(ids).sort(function (a, b) { return a - b; }).join(',');
+    return Array.from(ids).sort(function (a, b) { return a - b; }).slice(0, SERIES_LIMIT).join(',');
+  }
+
+  function keepOnly(ids) {
+    [newest, recent].forEach(function (known) {
+      Array.from(known.keys()).forEach(function (id) { if (ids.indexOf(id) < 0) { known.delete(id); } });
+    });
+  }
+
+  // What the stream is asked for: points of the series on the page, and word of targets it computes something from.
+  function wanted() {
+    var query = '?series=' + wantedSeries();
+    document.querySelectorAll('[data-targets]').forEach(function (el) {
+      el.dataset.targets.split(' ').forEach(function (name) { query += '&target=' + encodeURIComponent(name); });
+    });
+    return query;
   }
 
   // A stream is replaced when the page shows other series; the old one goes when the new one speaks, so that nothing
   // falls between the two.
   function open() {
-    var mine = new EventSource('/api/stream?series=' + wantedSeries());
+    subscribed = wanted();
+    var mine = new EventSource('/api/stream' + subscribed);
     clearTimeout(retry);
-    subscribed = wantedSeries();
+    keepOnly(wantedSeries().split(','));
     if (source) { replaced.push(source); }
     source = mine;
     function lose(milliseconds) {
@@ -283,20 +305,22 @@
     Object.keys(points).forEach(function (id) {
       var last = points[id][points[id].length - 1], known = newest.get(id);
       if (!known || last[0] > known[0]) { newest.set(id, last); }
+      var kept = (recent.get(id) || []).concat(points[id]).filter(function (point) { return point[0] > last[0] - RECENT; });
+      recent.set(id, kept);
     });
     if (grows) { grow(points); }
   }
 
   /* ── charts that only grow ──────────────────────────────────────────────────────────────────────────────────── */
 
-  var waiting = new Map(), frame = 0;   // graph id → { trace index → points }
+  var waiting = new Map(), frame = 0;   // graph id → { trace index → points of the last minute }
 
   function grow(points) {
     document.querySelectorAll('.chart[data-graph]').forEach(function (chart) {
       chart.dataset.series.split(' ').forEach(function (id, index) {
-        if (!points[id]) { return; }
+        if (!points[id] || !recent.get(id)) { return; }
         var traces = waiting.get(chart.dataset.graph) || new Map();
-        traces.set(index, (traces.get(index) || []).concat(points[id]));
+        traces.set(index, recent.get(id));   // with those that a chart drawn from an older answer lacks
         waiting.set(chart.dataset.graph, traces);
       });
     });
@@ -316,11 +340,13 @@
     return trace;
   }
 
-  // The window moves on with its newest point. Whoever looked closer at something keeps what they look at: then
-  // plotly has written the range as texts, or it ends before the line does.
+  // The window moves on with its newest point, unless it ends before the line does: then somebody looks closer at
+  // something, and keeps what they look at.
   function follow(plot, last, at) {
-    var range = plot.layout.xaxis && plot.layout.xaxis.range;
-    if (!range || typeof range[1] !== 'number' || range[1] < last || range[1] >= at) { return; }
+    var axis = plot._fullLayout && plot._fullLayout.xaxis;
+    if (!axis || !plot.layout.xaxis) { return; }
+    var range = axis.range.map(function (edge) { return axis.r2l(edge); });   // plotly keeps dates as texts
+    if (!(range[1] >= last && range[1] < at)) { return; }
     plot.layout.xaxis.range = [range[0] + at - range[1], at];
   }
 
@@ -372,7 +398,7 @@
     clearTimeout(settle);
     settle = setTimeout(function () {
       paint();
-      if (document.querySelector('.page') && wantedSeries() !== subscribed && !document.hidden) { open(); }
+      if (document.querySelector('.page') && wanted() !== subscribed && !document.hidden) { open(); }
     }, 60);
   }).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ['data-series', 'data-value', 'data-measured', 'data-at', 'data-points']

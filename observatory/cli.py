@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import secrets
-import signal
 import socket
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 from observatory import config
 from observatory.config import Settings
 from observatory.errors import ConfigurationError, ObservatoryError
-from observatory.supervision import ROOT, environment, refusal, require_free_port
+from observatory.supervision import ROOT, Child, environment, refusal, require_free_port
 
 KEPT_IN_DEMO = {"host", "port", "interval", "streams", "workers", "log_level"}
 
@@ -66,13 +65,10 @@ def demo(_: Sequence[str]) -> int:
         alone(Path(folder), password)
         settings = config.load()
         require_free_port(settings)
-        web = os.fork()
-        if web == 0:
-            os.setpgid(0, 0)  # Ctrl-C is ours to hear; the server is then ended in order
-            serve([])
-        if listening(settings, web):
+        server = Child(lambda: serve([]))
+        if listening(settings, server):
             welcome(settings, password)
-        return wait_for(web)
+        return server.wait()
 
 
 def alone(folder: Path, password: str) -> None:
@@ -93,11 +89,11 @@ def alone(folder: Path, password: str) -> None:
     }
 
 
-def listening(settings: Settings, child: int) -> bool:
+def listening(settings: Settings, server: Child) -> bool:
     """Wait until the server takes connections; False when it ended instead."""
     host = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 — compared, not bound
     pause = threading.Event()
-    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    while server.running():
         with contextlib.suppress(OSError), socket.create_connection((host, settings.port), timeout=1):
             return True
         pause.wait(0.1)
@@ -115,19 +111,11 @@ def welcome(settings: Settings, password: str) -> None:
     )
 
 
-def wait_for(child: int) -> int:
-    """Wait for the child's end; pass on what we are asked to end with. Answers its exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda *_: os.kill(child, signal.SIGTERM))
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
 def collect(_: Sequence[str]) -> int:
     """The collector as a process of its own."""
     from observatory import processes
 
-    return processes.collect(config.load())
+    return processes.collect(processes.load_settings())
 
 
 def simulate(argv: Sequence[str]) -> int:

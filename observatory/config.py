@@ -67,6 +67,8 @@ def address(text: str, schemes: tuple[str, ...]) -> str:
         good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
+    if good and (parts.username or parts.password):
+        raise ValueError("must not hold a user or password: a token goes into token_env, a header into headers_env")
     if not good:
         raise ValueError(f"must be an address that starts with {' or '.join(s + '://' for s in schemes)}")
     return text.rstrip("/")

@@ -2,12 +2,14 @@
 
 from observatory.errors import NotFound
 from observatory.model import Actor, Event, Instant, Level, title
-from observatory.store import probes
+from observatory.store import probes, targets
 from observatory.store.engine import Store
 
 
 def probe(store: Store, target: str, actor: Actor, now: Instant) -> None:
     """Have `target` read within a second. Raises NotFound, and StoreError when the database does not answer."""
+    if not actor.sees(targets.project_of(store, target)):
+        raise NotFound(f"No service is called {target!r}.")
     told = Event(now, "target.probed", Level.INFO, f"{actor.name} asked {title(target)} to be read now.", target=target)
     if not probes.ask(store, target, now, told):
         raise NotFound(f"No service is called {target!r}.")

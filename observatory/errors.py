@@ -4,6 +4,7 @@ ObservatoryError
 ├── ConfigurationError      a setting is missing or wrong; carries every fault at once
 ├── TargetError             a target could not be read; carries the cause and whether trying again can help
 ├── StoreError              the database did not do what was asked
+│   ├── StoreRefused        the database answered and will never take what it was given
 │   └── SchemaOutdated      the database is older than this release and must be migrated first
 ├── Unauthenticated         nobody is signed in, or the session ended
 ├── Forbidden               somebody is signed in who may not do this
@@ -47,6 +48,10 @@ class StoreError(ObservatoryError):
 
 class SchemaOutdated(StoreError):
     """The database has an older schema than this release. `observatory migrate` brings it forward."""
+
+
+class StoreRefused(StoreError):
+    """The database answered, and will not take what it was given. Trying again cannot help."""
 
 
 class Unauthenticated(ObservatoryError):

@@ -19,8 +19,10 @@ def value_state(measured: Instant | None, interval: float, now: Instant, *, gone
     if gone:
         return State.GONE
     seconds = age(measured, now)
-    if seconds is None:
+    if seconds is None or measured is None:
         return State.UNKNOWN
+    if measured > now + interval * 1000:
+        return State.STALE  # our clock was set back: how old this is cannot be told
     if seconds <= LIVE_INTERVALS * interval:
         return State.LIVE
     return State.LATE if seconds <= LATE_INTERVALS * interval else State.STALE

@@ -1,11 +1,14 @@
 """Our processes as a family: who starts whom, and who ends with whom. Light on purpose: parents stay small."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,8 +38,36 @@ def in_child(work: Callable[[], None]) -> int:
         code = 0
     except ObservatoryError as error:
         print(refusal(error), file=sys.stderr, flush=True)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
+
+
+class Child:
+    """Work in a child in a group of its own. What we are asked to end with ends it, even in its first moment."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        signals = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # none may come between the fork and its handler
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setpgid(0, 0)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+            work()
+        for number in signals:
+            signal.signal(number, lambda *_: self.end())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+
+    def running(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def end(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def refusal(error: ObservatoryError) -> str:
@@ -79,20 +110,27 @@ class Companion:
         self.thread = threading.Thread(target=self.watch, name="collector-watch", daemon=True)
 
     def start(self) -> None:
+        # The first one from here, before the server forks its workers: a worker forked while a process is being started
+        # keeps the pipe open that reports the start, and then the thread would wait for it as long as the worker lives.
+        self.process = self.begin()
         self.thread.start()
+
+    def begin(self) -> "subprocess.Popen[bytes]":
+        # In a group of its own: Ctrl-C at the terminal is for our parent, which then ends it in order.
+        return subprocess.Popen(self.command, env=environment(), process_group=0)  # noqa: S603 — our own interpreter
 
     def watch(self) -> None:
         wait = 0.5
-        while not self.stopping.is_set():
+        while self.process is not None:
             began = time.monotonic()
-            # In a group of its own: Ctrl-C at the terminal is for our parent, which then ends it in order.
-            self.process = subprocess.Popen(self.command, env=environment(), process_group=0)  # noqa: S603 — our own interpreter
             code = self.process.wait()
             if self.stopping.is_set():
                 return
             logger.warning("collector_ended", code=code, restart_in=wait)
-            self.stopping.wait(wait)
+            if self.stopping.wait(wait):
+                return
             wait = 0.5 if time.monotonic() - began > 60 else min(wait * 2, 10.0)
+            self.process = self.begin()
 
     def end(self) -> None:
         self.stopping.set()

@@ -30,6 +30,7 @@ SYSTEM = (
     ("devkit_uptime_seconds", "Uptime", "seconds"),
 )
 TOTAL = "devkit_agents_count"
+MOST = 40  # services in the strip, the worst of them
 CHARTS = (
     {"devkit_cpu_ratio": "CPU", "devkit_memory_ratio": "Memory"},
     {"devkit_agents_active": "Active", "devkit_queue_length": "Queue"},
@@ -72,22 +73,25 @@ def section(title: str, children: Sequence[Component]) -> Component:
     Input("live", "data"),
 )
 @shared
-def draw_services(_live: object) -> tuple[Component, Component | None]:
+def draw_services(_live: object) -> tuple[Component, list[Component | None] | None]:
     store, now = services().store, services().clock()
-    df = frames.services.current(store, actor(), now)
-    if set(df["kind"]) <= {"observatory"}:
+    df = watched()
+    if not watches_more(df):
         return states.first_run(), None
-    bars = frames.services.bars(store, df["name"].tolist(), ranges.day(now))
-    return status.standing(words.standing(df, frames.agents.current(store, actor()))), strip.strip(df, bars)
+    shown = df.head(MOST)
+    bars = frames.services.bars(store, shown["name"].tolist(), ranges.day(now))
+    cells = [strip.strip(shown, bars), strip.more(len(df) - MOST)]
+    return status.standing(words.standing(df, frames.agents.current(store, actor()))), cells
 
 
 @callback(Output("overview-cards", "children"), Input("live", "data"))
 @shared
 def draw_cards(_live: object) -> list[Component]:
     store, now = services().store, services().clock()
-    bridge = bridge_of(frames.services.current(store, actor(), now))
+    targets = watched()
+    bridge = bridge_of(targets)
     if bridge is None:
-        return [states.no_bridge()] if watches_more(frames.services.current(store, actor(), now)) else []
+        return [states.no_bridge()] if watches_more(targets) else []
     latest = newest(bridge)
     past = frames.series.history(store, bridge, latest["series"].tolist(), ranges.minutes(60, now), points=60)
     return [
@@ -110,7 +114,7 @@ def draw_cards(_live: object) -> list[Component]:
 @shared
 def draw_charts(_live: object, chosen: str, theme: str, zone: object) -> tuple[object, ...]:
     now = services().clock()
-    bridge = bridge_of(frames.services.current(services().store, actor(), now))
+    bridge = bridge_of(watched())
     if bridge is None:
         return cards.NOTHING, "", cards.NOTHING, "", True
     latest, window = newest(bridge), ranges.window(chosen, now)
@@ -127,6 +131,12 @@ def draw_events(_live: object) -> Component:
         if len(df)
         else states.empty("Nothing has happened yet.", "Outages, recoveries and agents at work appear here.")
     )
+
+
+def watched() -> pd.DataFrame:
+    """`frames.services.current` of what is watched now: what was removed says nothing of how things stand."""
+    df = frames.services.current(services().store, actor(), services().clock())
+    return df[df["state"] != "gone"]
 
 
 def bridge_of(targets: pd.DataFrame) -> str | None:

@@ -7,7 +7,7 @@ from dash import Input, Output, State, callback, html
 from dash.development.base_component import Component
 
 from observatory import control, frames
-from observatory.answers import shared
+from observatory.answers import shared, shared_until_the_next_point
 from observatory.auth.roles import requires
 from observatory.components import cards, headlines, links, ranges, states, status, strip, tables, values, words
 from observatory.components.attributes import Child, Row, data, records
@@ -17,7 +17,7 @@ from observatory.model import Role
 
 dash.register_page(__name__, path_template="/services/<name>", title="Service · Happy Observatory", name="Service")
 
-SHOWN = 100  # series at once; a host has a thousand
+SHOWN = 25  # rows: Dash takes about a millisecond to draw each element, and a row has twenty; the search finds the rest
 AT = State("_pages_location", "pathname")  # never from the query, which could name another
 
 
@@ -28,7 +28,7 @@ def layout(**_: object) -> Component:
             html.Div(id="service-body", children=body()),
         ],
         className="page",
-        **data(topics="targets events"),
+        **data(topics="targets events series"),
     )
 
 
@@ -79,7 +79,7 @@ def draw_state(_live: object, path: str) -> tuple[object, ...]:
     service = found(frames.services.current(store, actor(), now), name)
     if service is None:
         return states.not_found(name), None, None, True
-    log = frames.services.scrape_log(store, name)
+    log = frames.services.scrape_log(store, actor(), name)
     window = ranges.day(now)
     bars, gaps = frames.services.bars(store, [name], window), frames.series.gaps(store, name, window)
     return head(service), strip.day(bars, gaps), scrapes(log), False
@@ -119,7 +119,7 @@ def draw_latency(_live: object, chosen: str, theme: str, zone: object, path: str
     Input("service-search", "value"),
     AT,
 )
-@shared
+@shared_until_the_next_point
 def draw_series(_live: object, wanted: str | None, path: str) -> tuple[object, str, object]:
     store, name = services().store, links.service_of(path)
     df = frames.series.latest(store, actor(), name).sort_values(["name", "labels"])
@@ -202,6 +202,8 @@ def headline_cards(name: str, catalogue: pd.DataFrame) -> Component | None:
     window = ranges.minutes(headlines.MINUTES, now)
     past = frames.series.history(services().store, name, idle, window)
     found_ = headlines.of(catalogue, past)
-    return (
-        html.Div([cards.metric(one.label, one.reading) for one in found_], className="cards many") if found_ else None
-    )
+    if not found_:
+        return None
+    # Some of these are computed, and the stream carries only what was measured: each scrape asks for them again.
+    made = [cards.metric(one.label, one.reading) for one in found_]
+    return html.Div(made, className="cards many", **data(targets=name))

@@ -4,6 +4,7 @@ import heapq
 import itertools
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from observatory import log
 from observatory.collector.scrape import Reader, delay, open_reader
 from observatory.collector.stream import BridgeStream
-from observatory.errors import StoreError
+from observatory.errors import StoreError, StoreRefused
 from observatory.model import Event, Instant, Kind, Level, Scrape, Target
 from observatory.store import chunks, events, leases, probes, targets
 from observatory.store.engine import Store
@@ -30,11 +31,16 @@ HEARD_MS = 35_000  # the server pings every 30 s
 logger = log.get(__name__)
 
 
+def ticks() -> int:
+    """Milliseconds that only ever go on."""
+    return time.monotonic_ns() // 1_000_000
+
+
 @dataclass(order=True)
 class Due:
-    """A place in the schedule."""
+    """A place in the schedule. It is kept in ticks: setting the clock of the machine moves nothing."""
 
-    at: Instant
+    at: int
     order: int
     watched: "Watched" = field(compare=False)
     turn: int = field(compare=False)
@@ -52,14 +58,15 @@ class Watched:
     dropped: bool = False
     turn: int = 0  # counts its places in the schedule: only the last one holds
     under_way: bool = False
+    projects_under_way: bool = False
 
 
 class Writer(threading.Thread):
     """The one thread that writes. What cannot be written waits in a bounded buffer, the oldest going first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], Instant] | None = None) -> None:
         super().__init__(name="writer", daemon=True)
-        self.recorder = Recorder(store)
+        self.recorder = Recorder(store, clock)
         self.waiting: queue.Queue[Sequence[Scrape] | None] = queue.Queue(BUFFER)
         self.ending = threading.Event()
         self.lost = 0
@@ -89,7 +96,10 @@ class Writer(threading.Thread):
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self.next_batch()
-            self.write(batch)
+            try:
+                self.write(batch)
+            except Exception:
+                self.give_up(batch, "write_failed")
 
     def next_batch(self) -> tuple[list[Scrape], bool]:
         """Wait for one reading and take what stands behind it, too."""
@@ -108,19 +118,31 @@ class Writer(threading.Thread):
         return batch, True
 
     def write(self, batch: list[Scrape]) -> None:
+        """Write until it is written. What the database will never take is written one by one, less the culprit."""
         wait = 0.1
         while batch:
             try:
                 self.recorder.append(batch)
                 return
+            except StoreRefused as error:
+                if len(batch) == 1:
+                    logger.warning("scrape_refused", target=batch[0].target, error=str(error))
+                    self.lost += 1
+                    return
+                for scrape in batch:
+                    self.write([scrape])
+                return
             except StoreError as error:
                 logger.warning("store_down", error=str(error), waiting=self.waiting.qsize())
                 if self.ending.is_set():
-                    self.lost += len(batch)
-                    logger.warning("scrapes_lost", lost=self.lost)
+                    self.give_up(batch, "scrapes_lost")
                     return
                 self.ending.wait(wait)
                 wait = min(wait * 2, 5.0)
+
+    def give_up(self, batch: Sequence[Scrape], event: str) -> None:
+        self.lost += len(batch)
+        logger.warning(event, lost=self.lost, exc_info=event == "write_failed")
 
 
 class Collector:
@@ -140,12 +162,13 @@ class Collector:
         self.retention, self.telemetry = retention, telemetry
         self.stopping = threading.Event()
         self.lost_lease = threading.Event()
+        self.over = threading.Event()  # either of the two
         self.started = False
         self.watched: dict[str, Watched] = {}
         self.schedule: list[Due] = []
         self.changed = threading.Condition()
         self.order = itertools.count()
-        self.writer = Writer(store)
+        self.writer = Writer(store, clock)
 
     def run(self, beside: Callable[["Collector"], None] | None = None) -> None:
         """Wait for the lease, then work until `stop`. `beside` runs in a thread of its own each time we get it."""
@@ -156,6 +179,7 @@ class Collector:
 
     def stop(self) -> None:
         self.stopping.set()
+        self.over.set()
         with self.changed:
             self.changed.notify_all()
 
@@ -169,8 +193,10 @@ class Collector:
 
     def work(self, beside: Callable[["Collector"], None] | None) -> None:
         logger.info("collector_started", holder=self.holder)
-        self.lost_lease, self.started = threading.Event(), False
-        self.writer = Writer(self.store)
+        self.lost_lease, self.over, self.started = threading.Event(), threading.Event(), False
+        if self.stopping.is_set():  # just now, and for the event before
+            self.over.set()
+        self.writer = Writer(self.store, self.clock)
         self.writer.start()
         beats = [
             threading.Thread(target=self.every, args=(seconds, beat), name=beat.__name__, daemon=True)
@@ -195,9 +221,9 @@ class Collector:
         for watched in list(self.watched.values()):  # before the pool: what hangs is let go
             self.drop(watched)
         pool.shutdown(cancel_futures=True)
-        self.end()
-        for thread in beats:
+        for thread in beats:  # before the end: it would not notice what they still begin
             thread.join(timeout=5)
+        self.end()
 
     def tell_start(self) -> None:
         try:
@@ -209,13 +235,12 @@ class Collector:
         return not self.stopping.is_set() and not self.lost_lease.is_set()
 
     def every(self, seconds: float, beat: Callable[[], None]) -> None:
-        while self.working():
-            self.stopping.wait(seconds)
-            if self.working():
-                try:
-                    beat()
-                except Exception:
-                    logger.exception("beat_failed", beat=beat.__name__)
+        over = self.over  # ours: the next time we get the lease there is another one, and other beats
+        while not over.wait(seconds):
+            try:
+                beat()
+            except Exception:
+                logger.exception("beat_failed", beat=beat.__name__)
 
     def renew(self) -> None:
         try:
@@ -226,6 +251,7 @@ class Collector:
         if not held:
             logger.warning("lease_lost", holder=self.holder)
             self.lost_lease.set()
+            self.over.set()
             with self.changed:
                 self.changed.notify_all()
 
@@ -248,7 +274,7 @@ class Collector:
         for name in names:
             watched = self.watched.get(name)
             if watched is not None and not watched.under_way:
-                self.put(watched, self.clock())
+                self.put(watched, ticks())
 
     def refresh(self) -> None:
         """Bring the watched targets in line with the wanted ones."""
@@ -261,13 +287,15 @@ class Collector:
         kept = {name for name, watched in self.watched.items() if wanted.get(name) == watched.target}
         for name in set(self.watched) - kept:
             self.drop(self.watched.pop(name))
+        if not self.working():
+            return
         fresh = [
             Watched(target, open_reader(target, clock=self.clock, telemetry=self.telemetry))
             for name, target in wanted.items()
             if name not in self.watched and not target.paused
         ]
         self.watched |= {watched.target.name: watched for watched in fresh}
-        if self.started and self.working():
+        if self.started:
             self.start(fresh)
 
     def start(self, fresh: Sequence[Watched]) -> None:
@@ -276,9 +304,9 @@ class Collector:
             if item.target.kind is Kind.BRIDGE and item.target.ws_url:
                 item.stream = BridgeStream(item.target, emit=self.emit, clock=self.clock)
                 item.stream.start()
-            self.put(item, self.clock() + place * 5)
+            self.put(item, ticks() + place * 5)
 
-    def put(self, watched: Watched, at: Instant) -> None:
+    def put(self, watched: Watched, at: int) -> None:
         with self.changed:
             watched.turn += 1
             heapq.heappush(self.schedule, Due(at, next(self.order), watched, watched.turn))
@@ -294,7 +322,7 @@ class Collector:
         """Hand out what is due, until there is no more work for us."""
         while self.working():
             with self.changed:
-                wait = (self.schedule[0].at - self.clock()) / 1000 if self.schedule else 1.0
+                wait = (self.schedule[0].at - ticks()) / 1000 if self.schedule else 1.0
                 if wait > 0:
                     self.changed.wait(min(wait, 1.0))
                     continue
@@ -304,32 +332,41 @@ class Collector:
                 due.watched.under_way = True
             pool.submit(self.read, due.watched, due.at)
 
-    def read(self, watched: Watched, due: Instant) -> None:
-        """One reading of one target, and its next place in the schedule."""
-        wait = watched.target.interval
+    def read(self, watched: Watched, due: int) -> None:
+        """One reading of one target, its next place in the schedule, and then its projects."""
+        wait, projects = watched.target.interval, None
         try:
-            read = watched.reader.read(slow=self.is_heard(watched))
+            own, projects = watched.reader.begin(slow=self.is_heard(watched))
             if watched.dropped:
                 return  # its session was closed under it: that is no failure of the target's
-            self.note(watched, read)
+            self.note(watched, own)
             wait = delay(watched.target.interval, watched.failures, watched.retry_after)
-            self.writer.put([replace(scrape, holds=max(wait, scrape.interval)) for scrape in read])
+            self.writer.put([replace(own, holds=max(wait, own.interval))])
         except Exception:
             logger.exception("read_failed", target=watched.target.name)
         watched.under_way = False
         if not watched.dropped and self.working():
             # The next beat of the target's own rhythm, never a burst to catch up.
-            self.put(watched, max(due + round(wait * 1000), self.clock() + 1))
+            self.put(watched, max(due + round(wait * 1000), ticks() + 1))
+        if projects is not None and not watched.projects_under_way:
+            self.read_projects(watched, projects, wait)
+
+    def read_projects(self, watched: Watched, projects: Callable[[], Sequence[Scrape]], wait: float) -> None:
+        """The target does not wait for its projects; while they take longer than its beat, they miss a turn."""
+        watched.projects_under_way = True
+        try:
+            self.writer.put([replace(scrape, holds=max(wait, scrape.interval)) for scrape in projects()])
+        except Exception:
+            logger.exception("read_failed", target=watched.target.name)
+        finally:
+            watched.projects_under_way = False
 
     def is_heard(self, watched: Watched) -> bool:
         """Whether the Bridge's stream tells what happens, so that its projects need not be asked each time."""
         stream = watched.stream
         return stream is not None and stream.heard_at is not None and self.clock() - stream.heard_at <= HEARD_MS
 
-    def note(self, watched: Watched, read: Sequence[Scrape]) -> None:
-        own = next((scrape for scrape in read if not scrape.project), None)
-        if own is None:
-            return
+    def note(self, watched: Watched, own: Scrape) -> None:
         watched.failures = watched.failures + 1 if own.cause else 0
         watched.retry_after = own.retry_after
         if watched.stream is not None and own.projects is not None:
@@ -340,6 +377,8 @@ class Collector:
         self.writer.put([scrape])
 
     def end(self) -> None:
+        for watched in self.watched.values():
+            self.drop(watched)
         self.watched.clear()
         self.schedule.clear()
         self.writer.close()

@@ -7,6 +7,7 @@ outcome of the reading beside them.
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 from observatory import log
@@ -108,10 +109,15 @@ class Reader:
 
         `slow` reads the projects every 30 s only: the stream tells what happens in them.
         """
+        own, projects = self.begin(slow=slow)
+        return (own, *projects())
+
+    def begin(self, *, slow: bool = False) -> tuple[Scrape, Callable[[], tuple[Scrape, ...]]]:
+        """The target's own scrape, and how to read its projects: one that hangs is no reason to keep the first back."""
         reading = Reading(self.target.name, self.clock())
         reading.ask(lambda: self.source.read(reading))
         scrape = self.finished(reading, self.target.interval)
-        return (scrape, *self.read_projects(reading, slow))
+        return scrape, partial(self.read_projects, reading, slow)
 
     def read_projects(self, reading: Reading, slow: bool) -> tuple[Scrape, ...]:
         if reading.projects is not None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 
+import numpy as np
 import pandas as pd
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -20,6 +21,13 @@ def strip(services: pd.DataFrame, bars: pd.DataFrame) -> Component:
     none = bars.iloc[0:0]
     rows = records(services)
     return html.Ul([cell(row, by_target.get(row["name"], none)) for row in rows], className="strip")
+
+
+def more(count: int) -> Component | None:
+    """The way to the services that the strip has no room for."""
+    if count <= 0:
+        return None
+    return dcc.Link(f"and {count} more services, all better off", href="/services", className="strip-more")
 
 
 def cell(service: Row, bars: pd.DataFrame) -> Component:
@@ -70,10 +78,10 @@ def since(service: Row) -> Component:
 
 def uptime_of(bars: pd.DataFrame) -> str:
     """Up while observed, over the cells of one target."""
-    observed = float(bars["observed"].mean()) if len(bars) else 0.0
-    weight = bars["observed"].where(bars["up"].notna(), 0.0)
-    ratio = float((bars["up"].fillna(0.0) * weight).sum() / weight.sum()) if weight.sum() else None
-    return words.uptime(ratio, observed)
+    up, observed = bars["up"].to_numpy(dtype=float), bars["observed"].to_numpy(dtype=float)
+    known = ~np.isnan(up) & (observed > 0)
+    ratio = float((up[known] * observed[known]).sum() / observed[known].sum()) if known.any() else None
+    return words.uptime(ratio, float(observed.mean()) if len(observed) else 0.0)
 
 
 SHOWN = 4  # failures that fit beside a chart

@@ -73,8 +73,11 @@ def outcome(row: Row) -> list[Child]:
 
 
 def age(row: Row) -> Component | str:
-    measured = words.instant(row["measured"])
-    return values.lasting(measured) if measured is not None else values.DASH
+    """How old the last good answer is: of a service that answers counted from its stream, else from when it was."""
+    latency, measured = strip.latency_of(row), words.instant(row["measured"])
+    if latency.value is not None:
+        return values.reading_age(latency)
+    return values.DASH if measured is None else values.ago(measured)
 
 
 def uptime_text(share: Row | None) -> list[Child]:

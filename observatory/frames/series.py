@@ -13,6 +13,7 @@ from observatory.store.engine import Store
 from observatory.store.samples import Column
 from observatory.store.sql import AnyRow
 
+REPORTED = '["reported", "true"]'  # as the label stands in the store
 HIDDEN = {"simulated", "reported"}  # shown as marks, not as labels
 YESTERDAY = 10 * MINUTE  # how far from the same time yesterday a value may lie to be compared with
 LATEST = {
@@ -57,7 +58,7 @@ def latest(
 
 def observed(rows: Sequence[AnyRow]) -> list[AnyRow]:
     """Series that we measured ourselves, not a service's own account of its past."""
-    return [row for row in rows if '["reported", "true"]' not in row.labels]
+    return [row for row in rows if REPORTED not in row.labels]
 
 
 def is_simulated(row: AnyRow) -> bool:
@@ -92,24 +93,32 @@ def history(store: Store, target: str, ids: Sequence[int], window: Window, point
     """
     catalogue = samples.catalogue(store, target)
     by_id = {row.id: row for row in catalogue}
-    own = {key: reported_twin(by_id[key], catalogue) for key in ids if key in by_id}
+    twins = reported_twins(catalogue)
+    own = {key: twins.get(key) for key in ids if key in by_id}
+    lifted = {project: gaps(store, target, window, project=project) for project in {by_id[key].project for key in own}}
     columns = samples.read(store, [*own, *(twin for twin in own.values() if twin is not None)], window)
     parts = []
     for key, twin in own.items():
         column, told = filled(columns[key], columns.get(twin) if twin is not None else None)
-        breaks = break_times(gaps(store, target, window, project=by_id[key].project), column, told)
+        breaks = break_times(lifted[by_id[key].project], column, told)
         at, value = with_breaks(*thinned(column, window, points), breaks)
         parts.append(pd.DataFrame({"series": np.full(len(at), key, dtype="int64"), "at": at, "value": value}))
     empty = pd.DataFrame({"series": [], "at": [], "value": []}).astype({"series": "int64", "at": "int64"})
     return pd.concat(parts, ignore_index=True) if parts else empty
 
 
-def reported_twin(row: AnyRow, catalogue: Sequence[AnyRow]) -> int | None:
-    """The series in which the service itself reports the past of `row`."""
-    wanted = sorted([*json.loads(row.labels), ["reported", "true"]])
-    twins = (c.id for c in catalogue if c.name == row.name and c.project == row.project)
-    by_labels = {c.id: json.loads(c.labels) for c in catalogue}
-    return next((twin for twin in twins if by_labels[twin] == wanted), None)
+def reported_twins(catalogue: Sequence[AnyRow]) -> dict[int, int]:
+    """For each series whose past its service reports itself, the series in which it does."""
+    told = [row for row in catalogue if REPORTED in row.labels]
+    pasts = {(row.project, row.name, without_mark(row.labels)): row.id for row in told}
+    if not pasts:
+        return {}
+    keys = {row.id: (row.project, row.name, without_mark(row.labels)) for row in observed(catalogue)}
+    return {key: pasts[known] for key, known in keys.items() if known in pasts}
+
+
+def without_mark(labels: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in json.loads(labels) if name != "reported")
 
 
 def filled(own: Column, told: Column | None) -> tuple[Column, npt.NDArray[np.bool_]]:

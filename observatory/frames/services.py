@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from observatory import freshness
-from observatory.model import Actor, Cause, Instant, State, Window
+from observatory.model import Actor, Cause, Instant, Role, State, Window
 from observatory.store import runs, samples, scrapes, targets
 from observatory.store.engine import Store
 from observatory.store.sql import AnyRow
@@ -90,7 +90,8 @@ def bars(store: Store, names: Sequence[str], window: Window, cells: int = 96) ->
     """
     df = outcomes(store, names, window)
     edges = np.linspace(window.since, window.until, cells + 1).astype(np.int64)
-    parts = [cells_of(name, df[df["target"] == name], edges) for name in names]
+    by_target, none = dict(list(df.groupby("target"))), df.iloc[:0]
+    parts = [cells_of(name, by_target.get(name, none), edges) for name in names]
     return (pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(BARS))).astype(BARS)
 
 
@@ -113,14 +114,14 @@ def cells_of(name: str, df: pd.DataFrame, edges: np.ndarray) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def scrape_log(store: Store, name: str, limit: int = 50) -> pd.DataFrame:
-    """The newest scrapes of a target and its projects first; successes older than the last packed hour are absent.
+def scrape_log(store: Store, actor: Actor, name: str, limit: int = 20) -> pd.DataFrame:
+    """The newest scrapes of a target and the actor's projects first; successes of hours that are packed are absent.
 
     Columns: project str, started Int64 ms, duration float64 s, cause, detail str, samples int64.
     """
     rows = [
         (row.project, row.started_ms, (row.received_ms - row.started_ms) / 1000, row.cause, row.detail, row.count)
-        for row in scrapes.log(store, name, limit)
+        for row in scrapes.log(store, name, limit, projects=None if actor.role is Role.ADMIN else actor.projects)
     ]
     columns = {
         "project": "str", "started": "int64", "duration": "float64", "cause": "str", "detail": "str", "samples": "int64"

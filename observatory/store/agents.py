@@ -13,15 +13,20 @@ from observatory.store.sql import AnyRow, upsert
 REPORTED = [column.name for column in agents.c if not column.primary_key]
 # The stream knows four words where REST knows more: "stopped" contradicts none of these.
 COARSE = {"stopped": {AgentStatus.IDLE, AgentStatus.PAUSED, AgentStatus.COMPLETED}}
+SHOWN = ("name", "status", "since_ms", "task", "error", "gone_ms")
 LEVELS = {AgentStatus.FAILED: Level.ERROR, AgentStatus.PAUSED: Level.WARNING}
 
 
-def store_agents(connection: Connection, target: int, scrape: Scrape) -> list[Event]:
-    """Write what `scrape` says of agents. An older word about an agent never replaces a newer one."""
+def store_agents(connection: Connection, target: int, scrape: Scrape) -> tuple[list[Event], bool]:
+    """Write what `scrape` says of agents; answers what happened, and whether anything changed that pages show.
+
+    An older word about an agent never replaces a newer one.
+    """
     mine = (agents.c.target_id == target) & (agents.c.project == scrape.project)
     known = {row.id: row for row in connection.execute(select(agents).where(mine))}
     happened: list[Event] = []
     rows: list[dict[str, Any]] = []
+    changed = False
     for agent in scrape.agents or ():
         row = row_of(agent, target, scrape)
         before = known.get(agent.id)
@@ -31,18 +36,21 @@ def store_agents(connection: Connection, target: int, scrape: Scrape) -> list[Ev
             row = update_only(row, before)  # a pushed frame carries the status and little else
         row["since_ms"] = since(row, before)
         rows.append(row)
+        changed = changed or before is None or any(getattr(before, name) != row[name] for name in SHOWN)
         if before is not None and before.status != row["status"]:
             happened.append(transition(agent, row, scrape))
     upsert(connection, agents, rows, update=REPORTED)
     if scrape.agents_complete:
         departed = {name for name, row in known.items() if row.gone_ms is None} - {a.id for a in scrape.agents or ()}
         if departed:
+            changed = True
             connection.execute(update(agents).where(mine, agents.c.id.in_(departed)).values(gone_ms=scrape.started))
-    return happened
+    return happened, changed
 
 
 def row_of(agent: Agent, target: int, scrape: Scrape) -> dict[str, Any]:
-    measured = agent.measured_at if agent.measured_at is not None else scrape.measured or scrape.started
+    told = agent.measured_at if agent.measured_at is not None else scrape.measured or scrape.started
+    measured = min(told, scrape.received)  # a clock that is ahead must not hold up later words
     return {
         "target_id": target,
         "project": scrape.project,
@@ -52,7 +60,7 @@ def row_of(agent: Agent, target: int, scrape: Scrape) -> dict[str, Any]:
         "status": agent.status.value,
         "reported_status": agent.reported_status,
         "measured_ms": measured,
-        "last_activity_ms": agent.last_activity,
+        "last_activity_ms": None if agent.last_activity is None else min(agent.last_activity, scrape.received),
         "task": agent.task or "",
         "task_progress": agent.task_progress,
         "task_started_ms": agent.task_started,

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from observatory.model import HOUR, Instant
 from observatory.store.engine import Store
@@ -24,10 +24,9 @@ def compact(store: Store, now: Instant) -> bool:
     """
     with store.read() as connection:
         oldest = connection.execute(
-            select(scrapes.c.target_id, scrapes.c.project, func.min(scrapes.c.started_ms).label("started_ms"))
+            select(scrapes.c.target_id, scrapes.c.project, scrapes.c.started_ms)
             .where(scrapes.c.count > 0, scrapes.c.started_ms < now - REST)
-            .group_by(scrapes.c.target_id, scrapes.c.project)
-            .order_by(func.min(scrapes.c.started_ms))
+            .order_by(scrapes.c.started_ms)
             .limit(1)
         ).first()
     if oldest is None:

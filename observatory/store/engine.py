@@ -12,12 +12,18 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from observatory.errors import SchemaOutdated, StoreError
+from observatory.errors import SchemaOutdated, StoreError, StoreRefused
 from observatory.store import schema
 
+# A database that hangs must fail: who waits for ever can tell nobody that it is away.
+PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "options": "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=60000",
+}
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -53,6 +59,8 @@ class Store:
 def failing_as_store_error() -> Iterator[None]:
     try:
         yield
+    except (DataError, IntegrityError, ProgrammingError) as error:
+        raise StoreRefused(str(error.orig or error)) from error
     except SQLAlchemyError as error:
         raise StoreError(str(getattr(error, "orig", None) or error)) from error
 
@@ -62,7 +70,10 @@ def open_store(url: str, *, pool: int = 10) -> Store:
     if make_url(url).get_backend_name() == "sqlite":
         Path(make_url(url).database or "").parent.mkdir(parents=True, exist_ok=True)
         return Store(reader=sqlite_engine(url, pool, writing=False), writer=sqlite_engine(url, 2, writing=True))
-    engine = create_engine(url, pool_size=pool, max_overflow=pool, pool_pre_ping=True, pool_recycle=1800)
+    engine = create_engine(
+        url, pool_size=pool, max_overflow=pool, pool_timeout=5, pool_pre_ping=True, pool_recycle=1800,
+        connect_args=PATIENCE,
+    )  # fmt: skip
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Store(reader=reader, writer=engine)
 
@@ -100,11 +111,13 @@ def migrate(store: Store) -> None:
 
 
 def require_schema(store: Store) -> None:
-    """Raise SchemaOutdated when the database is not at this release's schema."""
-    wanted = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    """Raise SchemaOutdated when the database has an older schema than this release."""
+    scripts = ScriptDirectory(str(MIGRATIONS))
+    wanted = scripts.get_current_head()
     with store.read() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    if found != wanted:
+    older = {script.revision for script in scripts.walk_revisions()} - {wanted}
+    if found is None or found in older:  # a newer one is fine: migrations keep the release before them working
         raise SchemaOutdated(
             f"The database schema is {found or 'empty'}, this release needs {wanted}. Run `observatory migrate` first."
         )

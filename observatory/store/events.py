@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, insert, select
 from observatory.model import Event
 from observatory.store.engine import Store
 from observatory.store.schema import events, targets
-from observatory.store.sql import AnyRow
+from observatory.store.sql import AnyRow, printable
 from observatory.store.topics import EVENTS, raise_revision, touch
 
 
@@ -17,16 +17,18 @@ def record(connection: Connection, happened: Sequence[Event]) -> None:
         connection.execute(
             insert(events),
             [
-                {
-                    "at_ms": event.at,
-                    "kind": event.kind,
-                    "level": event.level.value,
-                    "text": event.text,
-                    "target": event.target,
-                    "project": event.project,
-                    "agent": event.agent,
-                    "simulated": event.simulated,
-                }
+                printable(
+                    {
+                        "at_ms": event.at,
+                        "kind": event.kind,
+                        "level": event.level.value,
+                        "text": event.text,
+                        "target": event.target,
+                        "project": event.project,
+                        "agent": event.agent,
+                        "simulated": event.simulated,
+                    }
+                )
                 for event in happened
             ],
         )

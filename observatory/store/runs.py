@@ -29,6 +29,7 @@ def extend(
         select(runs).where(mine, runs.c.since_ms > since).order_by(runs.c.since_ms).limit(1)
     ).first()
     near = SLACK * interval_ms
+    late = before is not None and before.until_ms > until  # newer evidence is there already
     if before is not None and since - before.until_ms <= near:
         if before.cause == cause:
             connection.execute(delete(runs).where(runs.c.id == before.id))
@@ -36,14 +37,17 @@ def extend(
         else:
             # An outcome holds until another is seen: a scrape a moment late leaves no hole.
             connection.execute(update(runs).where(runs.c.id == before.id).values(until_ms=since))
-    if after is not None and after.since_ms - until <= near:
+            if late:
+                rest = {"since_ms": until, "until_ms": before.until_ms, "cause": before.cause}
+                connection.execute(insert(runs).values(target_id=target, project=project, **rest))
+    if after is not None and not late and after.since_ms - until <= near:
         until = join(connection, after, since) if after.cause == cause else after.since_ms
     connection.execute(
         insert(runs).values(target_id=target, project=project, since_ms=since, until_ms=until, cause=cause)
     )
     if before is None:
         return Window(since, until) if cause and after is None else None
-    return Window(before.since_ms, until) if before.cause != cause else None
+    return Window(before.since_ms, until) if before.cause != cause and not late else None
 
 
 def join(connection: Connection, after: AnyRow, since: Instant) -> Instant:

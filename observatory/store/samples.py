@@ -31,8 +31,7 @@ def read(store: Store, ids: Sequence[int], window: Window) -> dict[int, Column]:
             select(series.c.id, series.c.target_id, series.c.project).where(series.c.id.in_(wanted))
         ).all()
         old = compacted(connection, wanted, window)
-        new = recent(connection, {(row.target_id, row.project) for row in known}, window)
-    new = new[np.isin(new["series"], wanted)]
+        new = recent(connection, {(row.target_id, row.project) for row in known}, window, wanted)
     return {row.id: column(old.get(row.id, []), new[new["series"] == row.id], window) for row in known}
 
 
@@ -49,7 +48,7 @@ def compacted(connection: Connection, ids: Sequence[int], window: Window) -> dic
     return found
 
 
-def recent(connection: Connection, sources: set[tuple[int, str]], window: Window) -> Points:
+def recent(connection: Connection, sources: set[tuple[int, str]], window: Window, ids: Sequence[int]) -> Points:
     """Records still in rows. A row may hold points older than its scrape (reported history), so its start says
     nothing about them; rows are few, they are all looked at.
     """
@@ -62,7 +61,8 @@ def recent(connection: Connection, sources: set[tuple[int, str]], window: Window
             .order_by(scrapes.c.received_ms, scrapes.c.id)
         )
         blobs += connection.execute(query).scalars()
-    return last_of_each(unpack(*blobs))
+    points = unpack(*blobs)
+    return last_of_each(points[np.isin(points["series"], ids)])
 
 
 def column(old: Sequence[bytes], new: Points, window: Window) -> Column:

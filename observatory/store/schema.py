@@ -82,6 +82,8 @@ scrapes = Table(
     Column("count", Integer, nullable=False),
     Column("points", LargeBinary, nullable=False),
     UniqueConstraint("target_id", "project", "pushed", "started_ms"),
+    Index(None, "started_ms"),
+    Index("ix_scrapes_unpacked", "started_ms", sqlite_where=text("count > 0"), postgresql_where=text("count > 0")),
 )
 
 # Older samples: one series, one hour, compressed.
@@ -94,6 +96,7 @@ chunks = Table(
     Column("count", Integer, nullable=False),
     Column("points", LargeBinary, nullable=False),
     UniqueConstraint("series_id", "hour_ms"),
+    Index(None, "hour_ms"),
 )
 
 # Outcomes as runs [since, until): cause "" means it answered. Time without a run was not observed.
@@ -107,6 +110,7 @@ runs = Table(
     Column("until_ms", BigInteger, nullable=False),
     _text("cause"),
     Index(None, "target_id", "project", "since_ms"),
+    Index(None, "until_ms"),
 )
 
 # What is known now of a target, or of a project behind it: the last outcome and the newest point of every series.

@@ -1,12 +1,12 @@
 """The front door: everything that was read comes in through `Recorder.append`, and is told on by `since`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from observatory.model import Cause, Event, Labels, Level, Scrape, title
+from observatory.model import Cause, Event, Instant, Labels, Level, Scrape, title
 from observatory.store import agents, events, runs
 from observatory.store.engine import Store
 from observatory.store.points import Points, newest, pack, unpack
@@ -17,7 +17,7 @@ from observatory.store.topics import AGENTS, EVENTS, PROJECTS, TARGETS, raise_re
 
 SeriesKey = tuple[int, str, str, Labels]
 READING = [column.name for column in readings.c if not column.primary_key]
-FORGOTTEN_MS = 86_400_000  # a series silent this long behind its target's newest point leaves the latest values
+FORGOTTEN_MS = 86_400_000  # a series silent this long leaves the latest values
 
 WORDS = {
     Cause.UNREACHABLE: "cannot be reached",
@@ -35,8 +35,9 @@ class Recorder:
     It remembers the ids of series it has met; the database decides what they are.
     """
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, clock: Callable[[], Instant] | None = None) -> None:
+        """With `clock`, what is known from after its time counts for nothing: it was written before it was set back."""
+        self.store, self.clock = store, clock
         self.series: dict[SeriesKey, int] = {}
         self.targets: dict[str, int] = {}
 
@@ -79,9 +80,11 @@ class Recorder:
         touched: set[str],
         happened: list[Event],
     ) -> None:
-        at = scrape.measured if scrape.measured is not None else scrape.started
+        at = min(scrape.started if scrape.measured is None else scrape.measured, scrape.received)
         ids = self.series_ids(connection, target, scrape, met)
-        points = pack(ids, [at if s.at is None else s.at for s in scrape.samples], [s.value for s in scrape.samples])
+        # Nothing is measured after we received it: a service whose clock is ahead must not hold up what comes later.
+        times = [at if s.at is None else min(s.at, scrape.received) for s in scrape.samples]
+        points = pack(ids, times, [s.value for s in scrape.samples])
         row: dict[str, Any] = {
             "revision": revision,
             "target_id": target,
@@ -103,10 +106,11 @@ class Recorder:
             touched.add(TARGETS)
         if scrape.cause is None and not scrape.pushed and mark_simulated(connection, target, scrape.simulated):
             touched.add(TARGETS)
-        update_reading(connection, target, scrape, points)
+        update_reading(connection, target, scrape, points, None if self.clock is None else self.clock())
         if scrape.agents is not None:
-            happened += agents.store_agents(connection, target, scrape)
-            touched.add(AGENTS)
+            told, changed = agents.store_agents(connection, target, scrape)
+            happened += told
+            touched |= {AGENTS} if changed else set()
         if scrape.projects is not None and agents.store_projects(connection, target, scrape.projects, scrape.started):
             touched.add(PROJECTS)
 
@@ -132,11 +136,15 @@ def outcome_change(connection: Connection, target: int, scrape: Scrape) -> Event
     return outcome_event(scrape)
 
 
-def update_reading(connection: Connection, target: int, scrape: Scrape, points: Points) -> None:
-    """Bring the row of `readings` forward; the past, read late, leaves it alone."""
+def update_reading(connection: Connection, target: int, scrape: Scrape, points: Points, now: Instant | None) -> None:
+    """Bring the row of `readings` forward; the past, read late, leaves it alone.
+
+    What stands there from after `now` was written before our clock was set back, and gives way.
+    """
     mine = (readings.c.target_id == target) & (readings.c.project == scrape.project)
     before = connection.execute(select(readings).where(mine)).first()
-    if before is None or before.started_ms <= scrape.started or scrape.pushed:
+    set_back = before is not None and now is not None and before.started_ms > now + scrape.interval * 1000
+    if before is None or before.started_ms <= scrape.started or scrape.pushed or set_back:
         upsert(connection, readings, [reading_row(target, scrape, before, points)], update=READING)
 
 
@@ -155,7 +163,7 @@ def reading_row(target: int, scrape: Scrape, before: AnyRow | None, points: Poin
     """The new row of `readings`: a pushed frame adds points and nothing else to a row that is there."""
     if scrape.pushed and before is not None:
         kept = {name: getattr(before, name) for name in READING}
-        return {"target_id": target, "project": scrape.project, **kept, "points": latest_of(before, points)}
+        return {"target_id": target, "project": scrape.project, **kept, "points": latest_of(before, points, scrape)}
     good = scrape.cause is None
     changed = before is None or before.cause != (scrape.cause or "")
     was: Any = before if before is not None else NOTHING
@@ -166,7 +174,7 @@ def reading_row(target: int, scrape: Scrape, before: AnyRow | None, points: Poin
         "received_ms": scrape.received,
         "interval_ms": round(scrape.interval * 1000),
         "duration_ms": scrape.received - scrape.started,
-        "measured_ms": (scrape.measured or scrape.started) if good else was.measured_ms,
+        "measured_ms": min(scrape.measured or scrape.started, scrape.received) if good else was.measured_ms,
         "answered_ms": scrape.received if good else was.answered_ms,
         "since_ms": scrape.started if changed else was.since_ms,
         "cause": scrape.cause or "",
@@ -174,7 +182,7 @@ def reading_row(target: int, scrape: Scrape, before: AnyRow | None, points: Poin
         "health": scrape.health or ("" if good else was.health),
         "version": scrape.version or was.version,
         "skew": was.skew if scrape.skew is None else scrape.skew,
-        "points": latest_of(before, points),
+        "points": latest_of(before, points, scrape),
     }
 
 
@@ -192,12 +200,12 @@ class Nothing(NamedTuple):
 NOTHING = Nothing()
 
 
-def latest_of(before: AnyRow | None, points: Points) -> bytes:
-    """The newest point of every series, those read now laid over those known before."""
-    latest = newest(unpack(before.points if before is not None else b"", points.tobytes()))
-    if len(latest):
-        latest = latest[latest["at"] >= latest["at"].max() - FORGOTTEN_MS]
-    return latest.tobytes()
+def latest_of(before: AnyRow | None, points: Points, scrape: Scrape) -> bytes:
+    """The newest point of every series, those read now laid over those known before, none from the future."""
+    known = unpack(before.points if before is not None else b"")
+    possible = known[known["at"] <= scrape.received + scrape.interval * 1000]
+    latest = newest(unpack(possible.tobytes(), points.tobytes()))
+    return latest[latest["at"] >= scrape.received - FORGOTTEN_MS].tobytes()
 
 
 def outcome_event(scrape: Scrape) -> Event:
@@ -239,8 +247,11 @@ def since(store: Store, seen: int, until: int | None = None) -> list[Appended]:
 LOGGED = ("project", "started_ms", "received_ms", "cause", "detail", "count")
 
 
-def log(store: Store, target: str, limit: int) -> Sequence[AnyRow]:
-    """The newest scrapes of a target first: project, started_ms, received_ms, cause, detail, count."""
+def log(store: Store, target: str, limit: int, *, projects: Sequence[str] | None = None) -> Sequence[AnyRow]:
+    """The newest scrapes of a target first: project, started_ms, received_ms, cause, detail, count.
+
+    `projects` cuts to those of the target itself and of these projects; None means all.
+    """
     query = (
         select(*(scrapes.c[name] for name in LOGGED))
         .join(targets, targets.c.id == scrapes.c.target_id)
@@ -248,5 +259,7 @@ def log(store: Store, target: str, limit: int) -> Sequence[AnyRow]:
         .order_by(scrapes.c.started_ms.desc())
         .limit(limit)
     )
+    if projects is not None:
+        query = query.where(scrapes.c.project.in_(["", *projects]))
     with store.read() as connection:
         return connection.execute(query).all()

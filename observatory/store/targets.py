@@ -35,7 +35,7 @@ def row_of(target: Target, now: Instant, known: AnyRow | None) -> dict[str, obje
     return {
         "name": target.name,
         "kind": target.kind.value,
-        "url": target.url,
+        "url": target.url.partition("?")[0],  # what follows may be a secret; it is shown to everybody
         "origin": target.origin.value,
         "interval_ms": round(target.interval * 1000),
         "labels": json.dumps(target.labels),
@@ -64,6 +64,12 @@ def departure(name: str, now: Instant) -> Event:
 
 def ids(connection: Connection) -> dict[str, int]:
     return {row.name: row.id for row in connection.execute(select(targets.c.name, targets.c.id))}
+
+
+def project_of(store: Store, name: str) -> str:
+    """The project a target belongs to; "" when it belongs to none, or there is no such target."""
+    with store.read() as connection:
+        return str(connection.execute(select(targets.c.project).where(targets.c.name == name)).scalar() or "")
 
 
 def current(store: Store) -> Sequence[AnyRow]:

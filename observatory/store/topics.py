@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from observatory.store.engine import Store
 from observatory.store.schema import revision, topics
@@ -11,6 +11,9 @@ from observatory.store.sql import upsert
 
 _POSITION = select(revision.c.epoch, revision.c.value)  # made once: it is asked many times a second
 TARGETS, AGENTS, EVENTS, PROJECTS = "targets", "agents", "events", "projects"
+
+
+LATEST = select(revision.c.epoch, select(func.max(topics.c.revision)).scalar_subquery().label("revision"))
 
 
 class Position(NamedTuple):
@@ -37,6 +40,13 @@ def position(store: Store) -> Position:
     with store.read() as connection:
         row = connection.execute(_POSITION).one()
     return Position(row.epoch, row.value)
+
+
+def latest(store: Store) -> Position:
+    """Where the topics stand: new points alone do not move it."""
+    with store.read() as connection:
+        row = connection.execute(LATEST).one()
+    return Position(row.epoch, row.revision or 0)
 
 
 def touched_since(store: Store, seen: int) -> frozenset[str]:

@@ -41,7 +41,7 @@ def application(settings: Settings) -> Dash:
     )
     shell.connect(app)
     app.server.extensions["observatory_answers"] = Answers()
-    app.server.extensions["observatory_hub"] = realtime.Hub(store, services.clock)
+    app.server.extensions["observatory_hub"] = realtime.Hub(store, services.clock, limit=settings.streams)
     return app
 
 

@@ -8,15 +8,17 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 from flask import Blueprint, Response, current_app, request, stream_with_context
 
 from observatory import log
+from observatory.api.problem import problem
 from observatory.context import actor, services
 from observatory.errors import StoreError
 from observatory.model import Actor, Instant
-from observatory.store import accounts, samples, scrapes, topics
+from observatory.store import accounts, samples, scrapes, targets, topics
 from observatory.store.engine import Store
 from observatory.store.topics import Position
 
@@ -24,27 +26,40 @@ LOOK_SECONDS = 0.025  # how often the store is asked for its revision
 PUBLICATIONS = 4  # at most this many messages a second reach a browser, but the first ones at once
 BEAT_SECONDS = 5.0  # a sign of life, and the session is looked at again
 SERIES_LIMIT = 500
+WAITING_LIMIT = 100  # messages for a browser that does not take them
+SERIES = "series"  # the topic that says: points of a target came that you compute something from
 
 logger = log.get(__name__)
 blueprint = Blueprint("realtime", __name__)
+
+
+class Wanted(NamedTuple):
+    """What a page asks to be told of: the points of series, and that something came from a target."""
+
+    series: frozenset[int] = frozenset()
+    targets: frozenset[str] = frozenset()
 
 
 @dataclass(eq=False)
 class Listener:
     """One open stream, and what waits to be sent on it."""
 
-    series: frozenset[int]
+    wanted: Wanted
     waiting: deque[bytes] = field(default_factory=deque)
     ready: threading.Event = field(default_factory=threading.Event)
+    overrun: bool = False  # its browser takes nothing any more; when it comes back it asks for the whole
 
     def put(self, message: bytes) -> None:
-        self.waiting.append(message)
+        if len(self.waiting) < WAITING_LIMIT:
+            self.waiting.append(message)
+        else:
+            self.overrun = True
         self.ready.set()
 
 
 @dataclass(eq=False)
 class Audience:
-    """All who want the same series: viewers of one page share one message, and one share of messages a second."""
+    """All who want the same: viewers of one page share one message, and one share of messages a second."""
 
     listeners: set[Listener] = field(default_factory=set)
     points: dict[int, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
@@ -71,31 +86,41 @@ class Audience:
 class Hub:
     """Follows the store in a thread of its own and hands each listener what it asked for."""
 
-    def __init__(self, store: Store, clock: Callable[[], Instant]) -> None:
-        self.store, self.clock = store, clock
-        self.audiences: dict[frozenset[int], Audience] = {}
+    def __init__(self, store: Store, clock: Callable[[], Instant], *, limit: int = 250) -> None:
+        """At most `limit` streams are open at once: each holds a thread, and pages need some too."""
+        self.store, self.clock, self.limit = store, clock, limit
+        self.audiences: dict[Wanted, Audience] = {}
+        self.looked_at = 0.0  # monotonic: a tail that stopped must not be covered up by signs of life
         self.lock = threading.Lock()  # of the audiences
         self.closing = False  # set from a signal handler: no lock is taken there
         self.down_since: Instant | None = None
         self.position = Position("", 0)
         self.thread: threading.Thread | None = None
 
-    def join(self, series: frozenset[int]) -> Listener:
-        listener = Listener(series)
+    def join(self, wanted: Wanted) -> Listener | None:
+        """A new listener; None when there are too many already."""
+        listener = Listener(wanted)
         with self.lock:
+            if sum(len(audience.listeners) for audience in self.audiences.values()) >= self.limit:
+                return None
             if self.thread is None:  # here and not at import: threads do not survive the fork of a worker
                 self.position = topics.position(self.store)
                 self.thread = threading.Thread(target=self.follow, name="tail", daemon=True)
                 self.thread.start()
-            self.audiences.setdefault(series, Audience()).listeners.add(listener)
+            self.audiences.setdefault(wanted, Audience()).listeners.add(listener)
         return listener
 
     def leave(self, listener: Listener) -> None:
         with self.lock:
-            audience = self.audiences[listener.series]
-            audience.listeners.discard(listener)
-            if not audience.listeners:
-                del self.audiences[listener.series]
+            audience = self.audiences.get(listener.wanted)
+            if audience is not None:
+                audience.listeners.discard(listener)
+                if not audience.listeners:
+                    del self.audiences[listener.wanted]
+
+    def alive(self) -> bool:
+        """Whether the tail has looked at the store within the last beat, or knows that the store is away."""
+        return time.monotonic() - self.looked_at < BEAT_SECONDS or self.down_since is not None
 
     def everybody(self) -> list[Listener]:
         with self.lock:
@@ -106,9 +131,12 @@ class Hub:
         while not self.closing:
             try:
                 self.look()
+                self.looked_at = time.monotonic()
                 self.report_up()
             except StoreError as error:
                 self.report_down(error)
+            except Exception:
+                logger.exception("tail_failed")
             pause.wait(LOOK_SECONDS)
         self.tell(self.everybody(), b"event: closing\ndata: {}\n\n")
 
@@ -126,6 +154,7 @@ class Hub:
     def gather(self, seen: int, until: int) -> None:
         appended = scrapes.since(self.store, seen, until)
         changed = topics.touched_since(self.store, seen)
+        heard = {scrape.target for scrape in appended}
         points: dict[int, list[tuple[int, float]]] = defaultdict(list)
         for scrape in appended:
             columns = (scrape.points[name].tolist() for name in ("series", "at", "value"))
@@ -134,7 +163,9 @@ class Hub:
         with self.lock:
             for wanted, audience in self.audiences.items():
                 audience.topics |= changed
-                for series in wanted & points.keys():
+                if wanted.targets & heard:
+                    audience.topics.add(SERIES)
+                for series in wanted.series & points.keys():
                     audience.points[series] += points[series]
 
     def publish(self) -> None:
@@ -171,13 +202,27 @@ def stream() -> Response:
     """Server-sent events: first `hello` with the newest points of the wanted series, then what is new as it comes.
 
     `series` are ids, separated by commas; those the caller may not see, and those past the 500th, are left out.
+    `target`, which may be repeated, names targets whose every scrape is told as the topic `series`. 503 when too many
+    streams are open: the page then asks by itself.
     """
     who = actor()
-    wanted = visible(who, series_ids(request.args.get("series", "")))
+    series = visible(who, series_ids(request.args.get("series", "")))
+    wanted = Wanted(series, seen_targets(who, request.args.getlist("target")))
     hub: Hub = current_app.extensions["observatory_hub"]
-    body = stream_with_context(messages(hub, wanted, who))
+    listener = hub.join(wanted)
+    if listener is None:
+        refused = problem(503, "Too many open streams")
+        refused.headers["Retry-After"] = "15"
+        return refused
+    body = stream_with_context(messages(hub, listener, who))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Response(body, mimetype="text/event-stream", headers=headers)
+    response = Response(body, mimetype="text/event-stream", headers=headers)
+    response.call_on_close(lambda: hub.leave(listener))  # also when the browser left before the first word
+    return response
+
+
+def seen_targets(who: Actor, names: Sequence[str]) -> frozenset[str]:
+    return frozenset(name for name in names[:10] if who.sees(targets.project_of(services().store, name)))
 
 
 def series_ids(text: str) -> list[int]:
@@ -189,32 +234,36 @@ def visible(who: Actor, ids: Sequence[int]) -> frozenset[int]:
     return frozenset(key for key, (own, of_target) in owners.items() if who.sees(own) and who.sees(of_target))
 
 
-def messages(hub: Hub, wanted: frozenset[int], who: Actor) -> Iterator[bytes]:
-    listener = hub.join(wanted)
-    try:
-        newest = {str(key): [point] for key, point in samples.newest(hub.store, sorted(wanted)).items()}
-        yield b"retry: 1000\n" + hub.message({"hello": hub.position.epoch, "points": newest, "topics": []})
-        looked = time.monotonic()
-        while not hub.closing:
-            # The session is looked at on its own beat, however often something arrives.
-            arrived = listener.ready.wait(max(0.0, looked + BEAT_SECONDS - time.monotonic()))
-            if time.monotonic() - looked >= BEAT_SECONDS:
-                looked = time.monotonic()
-                if not still_signed_in(hub, who):
-                    yield b"event: ended\ndata: {}\n\n"
-                    return
-            listener.ready.clear()
-            while listener.waiting:
-                yield listener.waiting.popleft()
-            if not arrived:
-                yield hub.message({})
-    finally:
-        hub.leave(listener)
+def messages(hub: Hub, listener: Listener, who: Actor) -> Iterator[bytes]:
+    series = sorted(listener.wanted.series)
+    newest = {str(key): [point] for key, point in samples.newest(hub.store, series).items()}
+    yield b"retry: 1000\n" + hub.message({"hello": hub.position.epoch, "points": newest, "topics": []})
+    looked = time.monotonic()
+    while not hub.closing and not listener.overrun:
+        # The session is looked at on its own beat, however often something arrives.
+        arrived = listener.ready.wait(max(0.0, looked + BEAT_SECONDS - time.monotonic()))
+        if time.monotonic() - looked >= BEAT_SECONDS:
+            looked = time.monotonic()
+            ending = ending_of(hub, who)
+            if ending:
+                yield b"event: " + ending + b"\ndata: {}\n\n"
+                return
+        listener.ready.clear()
+        while listener.waiting:
+            yield listener.waiting.popleft()
+        if not arrived and hub.alive():
+            yield hub.message({})
 
 
-def still_signed_in(hub: Hub, who: Actor) -> bool:
-    """Whether the session the stream was opened with still holds; a database that is away ends nobody's stream."""
+def ending_of(hub: Hub, who: Actor) -> bytes:
+    """Why the stream must end: `ended` with its session, `closing` to be opened anew with other rights; else nothing.
+
+    A database that is away ends nobody's stream.
+    """
     try:
-        return accounts.session_actor(hub.store, who.session, now=hub.clock()) is not None
+        found = accounts.session_actor(hub.store, who.session, now=hub.clock())
     except StoreError:
-        return True
+        return b""
+    if found is None:
+        return b"ended"
+    return b"" if found == who else b"closing"

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_talisman import Talisman
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from observatory.context import services
 
 YEAR = 31_536_000  # seconds
 REPORTS = "/api/csp-reports"
@@ -79,6 +81,8 @@ def finish(response: Response) -> Response:
         headers["Reporting-Endpoints"] = f'csp="{REPORTS}"'
     else:
         headers["Content-Security-Policy"] = NOTHING
+    if request.path == "/_dash-update-component":
+        headers["X-Now"] = str(services().clock())  # by which the browser counts ages, whatever its own clock says
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = NO_STORE
     return response

@@ -3,16 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support import browser as browsers
+from tests.support import simulator as simulators
 from tests.support.expectations import PageExpectations, settle
 from tests.support.processes import free_port
 from tests.support.product import Product, sign_in, start
+from tests.support.simulator import Simulator
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=20_000)  # a condition is waited for; two busy cores may take their time to get there
+PROFILE = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -71,17 +76,40 @@ def page_expectations() -> PageExpectations:
 
 
 @pytest.fixture
-def context(browser: Browser, page_expectations: PageExpectations) -> Iterator[BrowserContext]:
-    """A fresh browser profile; every page in it is watched, and must have had nothing to complain about."""
-    made = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", timezone_id="Europe/Berlin")
-    page_expectations.watch(made)
+def visitor(browser: Browser, page_expectations: PageExpectations) -> Iterator[Callable[..., BrowserContext]]:
+    """Fresh browser profiles: `visitor(color_scheme="dark")` takes what Playwright's `new_context` takes.
+
+    Every page in them is watched, and must have had nothing to complain about.
+    """
+    made: list[BrowserContext] = []
+
+    def new(**options: Any) -> BrowserContext:
+        context = browser.new_context(**{**PROFILE, **options})
+        page_expectations.watch(context)
+        made.append(context)
+        return context
+
     try:
-        yield made
-        for opened in made.pages:
+        yield new
+        for opened in (page for context in made for page in context.pages):
             settle(opened)
         page_expectations.verify()
     finally:
-        made.close()
+        for context in made:
+            context.close()
+
+
+@pytest.fixture
+def context(visitor: Callable[..., BrowserContext]) -> BrowserContext:
+    """One profile, for the many tests that need no more."""
+    return visitor()
+
+
+@pytest.fixture
+def devkit(tmp_path: Path) -> Iterator[Simulator]:
+    """A simulated DevKit of this test's own, whose faults and values it may change."""
+    with simulators.running(tmp_path / "simulator-log") as running:
+        yield running
 
 
 @pytest.fixture

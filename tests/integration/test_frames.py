@@ -272,7 +272,7 @@ def test_outcomes_are_clipped_to_the_window(recorder: Recorder, store: Store) ->
 def test_the_scrape_log_tells_each_scrape_newest_first(recorder: Recorder, store: Store) -> None:
     recorder.append([a_scrape(NOON, 1.0), a_failure(NOON + 10 * SECOND, Cause.MALFORMED, detail="<html>")])
 
-    df = services.scrape_log(store, "a")
+    df = services.scrape_log(store, ADMIN, "a")
 
     assert df[["started", "cause", "detail", "samples"]].values.tolist() == [
         [NOON + 10 * SECOND, "malformed", "<html>", 0], [NOON, "", "", 1]
@@ -476,7 +476,7 @@ EMPTY = {
     ),
     "bars": (lambda s: services.bars(s, [], LAST_HOUR), BARS),
     "log": (
-        lambda s: services.scrape_log(s, "a"),
+        lambda s: services.scrape_log(s, ADMIN, "a"),
         {"project": "str", "started": "int64", "duration": "float64", "cause": "str", "detail": "str",
          "samples": "int64"},
     ),

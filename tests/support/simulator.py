@@ -2,10 +2,12 @@
 
 import json
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.processes import Process
 
@@ -34,6 +36,14 @@ class Simulator:
     def environment(self) -> dict[str, str]:
         """The settings that make the product watch it."""
         return {variable: self.urls[name] for name, variable in VARIABLES.items()}
+
+    def control(self, path: str, **order: object) -> dict[str, Any]:
+        """Use the switchboard: `control("faults", service="bridge", mode="down")`. Answers what it answers."""
+        request = urllib.request.Request(f"{self['control']}/{path}", json.dumps(order).encode(), method="POST")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine
+        with opener.open(request, timeout=5) as answer:
+            said: dict[str, Any] = json.loads(answer.read())
+        return said
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The real dashboard over Flask's client, with four people: viewer, operator, admin, and an outsider (no project)."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -62,7 +63,7 @@ class Client(FlaskClient):
 class Website:
     """A dashboard with its own database and clock. `cache` may be shared: what is in it is named by content."""
 
-    def __init__(self, folder: Path, cache: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, cache: Path, *, blueprints: Sequence[Blueprint] = (), **settings: Any) -> None:
         self.clock = Clock()
         self.store: Store = open_store(f"sqlite:///{folder / 'observatory.sqlite3'}")
         migrate(self.store)
@@ -75,7 +76,7 @@ class Website:
             assets_folder=ASSETS,
             cache_folder=cache,
             layout=lambda: html.Div([dash.page_container]),
-            blueprints=[extra_routes()],
+            blueprints=[extra_routes(), *blueprints],
         )
         self.server = self.app.server
         self.server.test_client_class = Client

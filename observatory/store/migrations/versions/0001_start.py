@@ -156,6 +156,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_runs_target_id_project_since_ms"), "runs", ["target_id", "project", "since_ms"], unique=False
     )
+    op.create_index(op.f("ix_runs_until_ms"), "runs", ["until_ms"], unique=False)
     op.create_table(
         "scrapes",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -177,6 +178,15 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_scrapes_revision"), "scrapes", ["revision"], unique=False)
+    op.create_index(op.f("ix_scrapes_started_ms"), "scrapes", ["started_ms"], unique=False)
+    op.create_index(
+        "ix_scrapes_unpacked",
+        "scrapes",
+        ["started_ms"],
+        unique=False,
+        sqlite_where=sa.text("count > 0"),
+        postgresql_where=sa.text("count > 0"),
+    )
     op.create_table(
         "series",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -221,3 +231,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_chunks")),
         sa.UniqueConstraint("series_id", "hour_ms", name=op.f("uq_chunks_series_id_hour_ms")),
     )
+    op.create_index(op.f("ix_chunks_hour_ms"), "chunks", ["hour_ms"], unique=False)
