@@ -96,10 +96,7 @@ class Writer(threading.Thread):
         open_for_more = True
         while open_for_more:
             batch, open_for_more = self.next_batch()
-            try:
-                self.write(batch)
-            except Exception:
-                self.give_up(batch, "write_failed")
+            self.write(batch)
 
     def next_batch(self) -> tuple[list[Scrape], bool]:
         """Wait for one reading and take what stands behind it, too."""
@@ -118,31 +115,34 @@ class Writer(threading.Thread):
         return batch, True
 
     def write(self, batch: list[Scrape]) -> None:
-        """Write until it is written. What the database will never take is written one by one, less the culprit."""
+        """Write until it is written. What can never be written goes, and takes nothing else with it."""
         wait = 0.1
         while batch:
             try:
                 self.recorder.append(batch)
                 return
             except StoreRefused as error:
-                if len(batch) == 1:
-                    logger.warning("scrape_refused", target=batch[0].target, error=str(error))
-                    self.lost += 1
-                    return
-                for scrape in batch:
-                    self.write([scrape])
+                self.write_one_by_one(batch, error)
                 return
             except StoreError as error:
                 logger.warning("store_down", error=str(error), waiting=self.waiting.qsize())
                 if self.ending.is_set():
-                    self.give_up(batch, "scrapes_lost")
+                    self.lost += len(batch)
+                    logger.warning("scrapes_lost", lost=self.lost)
                     return
                 self.ending.wait(wait)
                 wait = min(wait * 2, 5.0)
+            except Exception as error:
+                self.write_one_by_one(batch, error)
+                return
 
-    def give_up(self, batch: Sequence[Scrape], event: str) -> None:
-        self.lost += len(batch)
-        logger.warning(event, lost=self.lost, exc_info=event == "write_failed")
+    def write_one_by_one(self, batch: list[Scrape], why: Exception) -> None:
+        if len(batch) > 1:
+            for scrape in batch:
+                self.write([scrape])
+            return
+        self.lost += 1
+        logger.error("scrape_refused", target=batch[0].target, lost=self.lost, exc_info=why)
 
 
 class Collector:

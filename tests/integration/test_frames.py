@@ -269,6 +269,15 @@ def test_outcomes_are_clipped_to_the_window(recorder: Recorder, store: Store) ->
     assert stretches(services.outcomes(store, ["a"], window)) == [(1500, 1800, "timeout"), (1800, 2000, "")]
 
 
+def test_the_scrape_log_tells_nothing_of_projects_one_may_not_see(recorder: Recorder, store: Store) -> None:
+    secret = '{"agents": ["kiln"]}'
+    recorder.append([a_scrape(NOON), *(a_failure(NOON + 1, project=name, detail=secret) for name in ("loom", "kiln"))])
+
+    seen = {who.name: set(services.scrape_log(store, who, "a")["project"]) for who in (ADMIN, VIEWER, OUTSIDER)}
+
+    assert seen == {"ada": {"", "loom", "kiln"}, "victor": {"", "loom"}, "otto": {""}}
+
+
 def test_the_scrape_log_tells_each_scrape_newest_first(recorder: Recorder, store: Store) -> None:
     recorder.append([a_scrape(NOON, 1.0), a_failure(NOON + 10 * SECOND, Cause.MALFORMED, detail="<html>")])
 

@@ -115,6 +115,28 @@ def test_a_hanging_target_delays_no_other(store: Store) -> None:
     assert services.scrape_log(store, ADMIN, "slow")["cause"].tolist()[-1] == "timeout"
 
 
+def test_projects_that_hang_do_not_delay_their_bridge(store: Store, tmp_path: Path) -> None:
+    with simulators.running(tmp_path / "log") as devkit:
+        devkit.control("faults", service="bridge", mode="hang", path="/api/projects/")
+        bridge = Target("bridge", Kind.BRIDGE, devkit.urls["bridge"], Origin.FILE, interval=0.5)
+        with collecting(store, lambda: [bridge]):
+            at = wait_for_scrapes(store, "bridge", 6)
+
+    assert statistics.median(beats(at)) == pytest.approx(0.5, abs=0.15)
+
+
+def test_what_the_database_will_never_take_costs_nobody_else_a_sample(store: Store) -> None:
+    targets.replace(store, [a_target()], NOON)
+    writer = Writer(store)
+    writer.start()
+    endless = 2**70  # fits no column of either database
+    writer.put([a_scrape(NOON, 1.0), a_scrape(NOON + 10_000, received=endless), a_scrape(NOON + 20_000, 3.0)])
+    writer.close()
+
+    assert started(store, "a") == [NOON, NOON + 20_000]
+    assert writer.lost == 1
+
+
 def test_a_target_that_goes_on_failing_is_asked_less_often(store: Store, free_port: int) -> None:
     with collecting(store, lambda: [watching("dead", f"http://127.0.0.1:{free_port}")]):
         at = wait_for_scrapes(store, "dead", 5)

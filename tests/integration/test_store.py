@@ -211,6 +211,35 @@ def test_the_newest_value_of_each_series_survives_a_failure_and_a_partial_push(
     assert latest.readings[""].measured_ms == NOON
 
 
+def test_a_service_whose_clock_is_ahead_cannot_hold_up_what_comes_after(recorder: Recorder, store: Store) -> None:
+    ahead = Sample("x", 1.0, at=NOON + 5 * DAY)
+    recorder.append([a_scrape(NOON, samples=(ahead, Sample("y", 1.0)))])
+    recorder.append([a_scrape(NOON + 10_000, samples=(Sample("x", 2.0), Sample("y", 2.0)))])
+
+    latest = samples.latest(store, "a")
+
+    assert sorted(latest.points.values()) == [(NOON + 10_000, 2.0)] * 2
+
+
+def test_a_clock_set_back_does_not_keep_an_old_picture(store: Store) -> None:
+    targets.replace(store, [a_target()], NOON)
+    now = NOON
+    recorder = Recorder(store, lambda: now)
+    recorder.append([a_scrape(NOON, 1.0)])
+    now = NOON - HOUR
+    recorder.append([a_failure(now)])
+
+    row = targets.current(store)[0]
+
+    assert (row.cause, row.started_ms) == ("timeout", NOON - HOUR)
+
+
+def test_what_no_text_may_hold_is_replaced_and_the_rest_is_kept(recorder: Recorder, store: Store) -> None:
+    recorder.append([a_failure(NOON, Cause.MALFORMED, detail="GIF89a\0\1")])
+
+    assert scrapes.log(store, "a", 1)[0].detail == "GIF89a\N{REPLACEMENT CHARACTER}\1"
+
+
 # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -275,6 +304,14 @@ def test_a_project_that_fails_alone_is_an_event(recorder: Recorder, store: Store
     assert [row.kind for row in events.recent(store, 10)] == ["project.up", "project.down"]
 
 
+def test_a_failure_told_late_takes_nothing_from_what_was_seen_after_it(recorder: Recorder, store: Store) -> None:
+    recorder.append([a_scrape(NOON + at * 10_000) for at in range(10)])
+    recorder.append([a_failure(NOON + 15_000)])
+
+    assert outcome(store) == [(0, 15_000, ""), (15_000, 25_000, "timeout"), (25_000, 100_000, "")]
+    assert events.recent(store, 5) == []  # it is over already: nobody need be told
+
+
 # ── revisions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -331,6 +368,21 @@ def test_an_agent_keeps_the_time_its_status_began(recorder: Recorder, store: Sto
     assert [(row.kind, row.text) for row in events.recent(store, 5)] == [
         ("agent.failed", "Weaver is failed: Timed out")
     ]
+
+
+def test_an_agent_from_the_future_is_believed_for_now_only(recorder: Recorder, store: Store) -> None:
+    recorder.append([with_agents(NOON, an_agent(measured_at=NOON + DAY))])
+    recorder.append([with_agents(NOON + 10_000, an_agent(status=AgentStatus.FAILED))])
+
+    assert agents.current(store)[0].status == "failed"
+
+
+def test_a_reading_that_changes_nothing_of_an_agent_is_no_news(recorder: Recorder, store: Store) -> None:
+    recorder.append([with_agents(NOON, an_agent(task="Index sources", task_progress=10.0))])
+    before = topics.position(store).revision
+    recorder.append([with_agents(NOON + 10_000, an_agent(task="Index sources", task_progress=11.0))])
+
+    assert "agents" not in topics.touched_since(store, before)
 
 
 def test_an_older_word_about_an_agent_never_replaces_a_newer_one(recorder: Recorder, store: Store) -> None:

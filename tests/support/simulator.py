@@ -37,7 +37,7 @@ class Simulator:
         """The settings that make the product watch it."""
         return {variable: self.urls[name] for name, variable in VARIABLES.items()}
 
-    def control(self, path: str, **order: object) -> dict[str, Any]:
+    def control(self, path: str, /, **order: object) -> dict[str, Any]:
         """Use the switchboard: `control("faults", service="bridge", mode="down")`. Answers what it answers."""
         request = urllib.request.Request(f"{self['control']}/{path}", json.dumps(order).encode(), method="POST")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is on this machine
