@@ -216,7 +216,10 @@
         answerHeard = performance.now();
         if (response.headers.get('X-Now')) { setNow(Number(response.headers.get('X-Now'))); }
       }
-      if (response.status === 401) { signInAgain(); }
+      if (response.status === 401) {
+        signInAgain();
+        return new Promise(function () {});   // we are leaving: nobody here has a use for this answer
+      }
       return response;
     });
   };

@@ -180,25 +180,29 @@ def test_a_host_that_does_not_exist_is_unreachable() -> None:
     assert caught.value.cause is Cause.UNREACHABLE
 
 
-IN_90_S = datetime.fromtimestamp(time.time() + 90, UTC)
+def in_90_s() -> datetime:
+    return datetime.fromtimestamp(time.time() + 90, UTC)
 
 
 @pytest.mark.parametrize(
     ("headers", "body", "seconds"),
     [
         ({"Retry-After": "42"}, {}, 42),
-        ({"Retry-After": format_datetime(IN_90_S, usegmt=True)}, {}, 90),
+        (lambda: {"Retry-After": format_datetime(in_90_s(), usegmt=True)}, {}, 90),
         ({}, {"error": "Too Many Requests", "retryAfter": 17}, 17),
-        ({"X-RateLimit-Reset": IN_90_S.isoformat()}, {}, 90),
-        ({"X-RateLimit-Reset": str(IN_90_S.timestamp())}, {}, 90),
+        (lambda: {"X-RateLimit-Reset": in_90_s().isoformat()}, {}, 90),
+        (lambda: {"X-RateLimit-Reset": str(in_90_s().timestamp())}, {}, 90),
         ({"Retry-After": "soon"}, {}, 60),
         ({}, {}, 60),
         ({"Retry-After": "86400"}, {}, 900),
         ({"Retry-After": "0"}, {}, 0),
     ],
 )
-def test_throttling_is_understood_in_every_form(headers: dict[str, str], body: object, seconds: float) -> None:
-    with Answering(saying(answer(429, body, headers=headers))) as server, pytest.raises(TargetError) as caught:
+def test_throttling_is_understood_in_every_form(
+    headers: dict[str, str] | Callable[[], dict[str, str]], body: object, seconds: float
+) -> None:
+    sent = headers() if callable(headers) else headers
+    with Answering(saying(answer(429, body, headers=sent))) as server, pytest.raises(TargetError) as caught:
         Bridge(a_session(server.url), server.url).telemetry()
     assert caught.value.cause is Cause.THROTTLED
     assert caught.value.retry_after == pytest.approx(seconds, abs=60 if seconds == 90 else 0.01)
