@@ -18,7 +18,7 @@ from tests.support.product import Product
 
 VIEWERS = int(os.environ.get("BENCH_VIEWERS", "200"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "30"))
-BEAT = 30.0
+BEAT = 60.0  # seconds: BEAT_HEARD of assets/live.js
 TOPICS = ("targets", "agents", "events")  # of the overview
 BUDGET = 8.0
 EVERY = f"{VIEWERS} polling callbacks each second"
