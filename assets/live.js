@@ -77,6 +77,7 @@
   }
 
   function stateOf(age, interval) {
+    if (age < -interval) { return 'stale'; }   // from the future: a clock was set back, and how old it is cannot be told
     return age <= LIVE * interval ? 'live' : age <= LATE * interval ? 'late' : 'stale';
   }
 

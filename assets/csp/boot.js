@@ -4,6 +4,7 @@
 (function () {
   'use strict';
   var self = document.currentScript, nonce = self.nonce, plotly = self.dataset.plotly;
+  var chunks = JSON.parse(self.dataset.chunks || '{}');   // bare address → the one with a fingerprint
 
   // Theme: what the viewer chose, else what the system prefers. A Dash store keeps its text as JSON, hence the quotes.
   var chosen = '';
@@ -32,7 +33,8 @@
     trustedTypes.createPolicy('default', {
       createScriptURL: function (text) {
         var address = new URL(text, location.href);
-        return address.origin === location.origin && /^\/(_dash-component-suites|assets)\//.test(address.pathname) ? text : null;
+        var ours = address.origin === location.origin && /^\/(_dash-component-suites|assets)\//.test(address.pathname);
+        return ours ? chunks[address.pathname] || text : null;
       },
       createHTML: function (text) { return /[<&]/.test(text) ? null : text; },
       createScript: function () { return null; }

@@ -36,6 +36,7 @@ TYPES = {
 }
 COMPRESSIBLE = {".css", ".js", ".svg", ".json", ".txt", ".map"}
 FINGERPRINT = re.compile(r"^(?P<stem>.+)\.(?P<digest>[0-9a-f]{16})(?P<suffix>\.[a-z0-9]+)$")
+CHUNK = re.compile(r"^(?!dash_table/)(?:.*/)?async-[\w-]+\.js$")  # of the table, nothing is ever loaded
 CSS_URL = re.compile(r"""url\(\s*["']?(?!data:|https?:|/|#)([^"')]+?)["']?\s*\)""")
 
 SMALL_PLOTLY = "plotly-cartesian.min.js"  # fetched at build time, never committed; without it Dash's own is used
@@ -196,6 +197,12 @@ def suite_fingerprint(package: str, path: str) -> str:
     owner = sys.modules.get(f"{package}.{part}") if package == "dash" and part in {"dcc", "html"} else None
     version = (owner or module_of(package)).__version__
     return str(build_fingerprint(path, version, int(suite_file(package, path).stat().st_mtime)))
+
+
+def chunk_addresses(registered: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Where the chunks lie that Dash's loader asks for by their bare names, with the fingerprint it leaves out."""
+    chunks = [(name, path) for name, paths in registered.items() for path in paths if CHUNK.search(path)]
+    return {f"{SUITES}{name}/{path}": f"{SUITES}{name}/{suite_fingerprint(name, path)}" for name, path in chunks}
 
 
 def module_of(package: str) -> ModuleType:

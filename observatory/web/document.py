@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import dash
@@ -9,7 +10,7 @@ from flask import Response, make_response, render_template, request
 from markupsafe import Markup
 
 from observatory.context import asset_url, services
-from observatory.web.assets import Assets
+from observatory.web.assets import Assets, chunk_addresses
 
 BOOTSTRAP, PLOTLY, BASE = "public/lib/bootstrap.css", "public/lib/plotly.js", "public/base.css"
 BOOT, THEME = "csp/boot.js", "theme.js"  # these two run before anything is drawn, our other scripts before Dash
@@ -35,6 +36,7 @@ class Document(dash.Dash):
             nonce=nonce,
             now=services().clock(),
             boot=asset_url(BOOT),
+            chunks=self.observatory_chunks,
             plotly=asset_url(PLOTLY),
             icon=asset_url("public/favicon.svg") if assets.path("public/favicon.svg") else "",
             styles=[asset_url(name) for name in shell_styles(assets)],
@@ -46,6 +48,11 @@ class Document(dash.Dash):
             scripts=with_nonce(scripts, nonce),
             renderer=with_nonce(str(parts["renderer"]), nonce),
         )
+
+    @cached_property
+    def observatory_chunks(self) -> dict[str, str]:
+        """Known once Dash has put its scripts together, which it does before it asks for the document."""
+        return chunk_addresses(self.registered_paths)
 
     def _config(self) -> dict[str, Any]:
         return {key: value for key, value in super()._config().items() if key not in UNTOLD}

@@ -12,8 +12,6 @@ from tests.support.product import Product, sign_in
 from tests.support.waiting import wait_for
 
 FINGERPRINT = re.compile(r"\.[0-9a-f]{16}\.(js|css)$|\.v\w+m\d+\.[\w.]*js$")
-# Dash asks for its asynchronous chunks by their bare names: they cannot be kept, but are asked for only once a change.
-BARE = re.compile(r"/async-[\w-]+\.js$")
 ANSWERS = (
     "/", "/services", "/services/bridge-server", "/login", "/privacy", "/nowhere", "/api/health", "/api/targets",
     "/api/auth/check", "/api/nowhere", "/healthz", "/readyz", "/metrics", "/favicon.ico", "/_dash-layout",
@@ -72,8 +70,6 @@ def test_scripts_and_styles_are_ours_packed_and_kept_for_a_year(page: Page, demo
 
 def faults_of(file: Response) -> list[str]:
     headers, packed = file.headers, file.request.resource_type != "font"
-    if BARE.search(urlsplit(file.url).path):
-        return [] if headers.get("etag") and headers.get("cache-control") == "no-cache" else ["not asked for again"]
     checks = {
         "not packed": not packed or headers.get("content-encoding") in {"br", "gzip"},
         "not kept": "immutable" in headers.get("cache-control", ""),
