@@ -12,6 +12,7 @@ import dash
 import httpx
 import pytest
 from dash import html
+from sqlalchemy import delete
 from werkzeug.serving import make_server
 
 from observatory.api import targets as targets_api
@@ -20,6 +21,7 @@ from observatory.context import Services, wall_clock
 from observatory.model import Cause, Instant, Role
 from observatory.store import accounts, samples, targets, topics
 from observatory.store.engine import Store
+from observatory.store.schema import user_projects
 from observatory.store.scrapes import Recorder
 from observatory.web import create_app, realtime
 from tests.support.away import away
@@ -285,6 +287,47 @@ def test_a_session_that_ended_ends_its_stream(
         assert took < 1.3
         assert browser.events == ["ended"]
         assert not colleague.over.is_set()
+
+
+def test_a_right_that_was_withdrawn_closes_the_streams_opened_with_it(
+    site: Site, recorder: Recorder, times: Times, listening: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(realtime, "BEAT_SECONDS", 0.3)
+    with listening(site.sign_in("lea", Role.VIEWER, "loom")) as browser:
+        with site.store.write() as connection:
+            connection.execute(delete(user_projects))
+
+        assert browser.over.wait(6)
+        assert browser.events == [
+            "closing"
+        ]  # and not "ended": the session holds, the page comes back with fewer rights
+
+
+def test_past_the_limit_a_stream_is_refused_and_told_when_to_come_again(site: Site, listening: Any) -> None:
+    site.hub.limit = 1
+    token = site.sign_in("vera", Role.VIEWER)
+    with listening(token):
+        refused = httpx.get(f"{site.url}/api/stream", headers=site.headers(token), trust_env=False)
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+
+
+def test_who_computes_from_a_target_is_told_of_each_scrape_of_it_and_of_no_other(
+    site: Site, recorder: Recorder, times: Times
+) -> None:
+    browser = Browser(site, site.sign_in("vera", Role.VIEWER), [])
+    browser.url += "&target=a&target=of-loom"
+    browser.start()
+    wait_for(lambda: browser.messages, what="hello")
+
+    recorder.append([a_scrape(wall_clock(), 1.0, target="of-loom")])
+    recorder.append([a_scrape(wall_clock() + 1, 2.0)])
+    wait_for(browser.topics, what="a topic")
+    browser.leaving.set()
+
+    told = [message for message in browser.messages[1:] if message.get("topics")]
+    assert [message["topics"] for message in told] == [["series"]]
 
 
 def test_a_server_that_goes_says_so_and_lets_go_at_once(site: Site, listening: Any) -> None:
