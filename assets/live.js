@@ -201,7 +201,7 @@
 
   // At once, but no more than once a second: what comes in between is asked for together at its end.
   function askAgain(why) {
-    if (asking) { return; }
+    if (asking || leaving) { return; }
     asking = setTimeout(function () { asking = null; asked = performance.now(); ask(why); }, Math.max(0, ASK_APART - since(asked)));
   }
 
@@ -231,6 +231,12 @@
 
   /* ── the stream ─────────────────────────────────────────────────────────────────────────────────────────────── */
 
+  var leaving = false;   // who signs out asks nothing more: the session may end before the page does
+  document.addEventListener('submit', function (event) {
+    if (/\/logout$/.test(event.target.action)) { leaving = true; close(); }
+  });
+  window.addEventListener('pageshow', function (event) { if (event.persisted) { leaving = false; open(); } });
+
   var source = null, subscribed = null, epoch = null, retry = null, failures = 0, lost = false, replaced = [];
 
   function wantedSeries() {
@@ -259,6 +265,7 @@
   // A stream is replaced when the page shows other series; the old one goes when the new one speaks, so that nothing
   // falls between the two.
   function open() {
+    if (leaving) { return; }
     subscribed = wanted();
     var mine = new EventSource('/api/stream' + subscribed);
     clearTimeout(retry);

@@ -41,6 +41,9 @@ fi
 
 echo "Installing $lock (once; about a minute) …"
 pip="env PIP_DISABLE_PIP_VERSION_CHECK=1 .venv/bin/python -m pip --quiet"
-$pip install --require-hashes --requirement "$lock"
+# The lock is complete, so nothing is left to resolve: a resolver that looks for itself stumbles over extras
+# (`coverage[toml]`) as soon as something newer than the lock is published. `pip check` proves that it is complete.
+$pip install --require-hashes --no-deps --requirement "$lock"
 $pip install --no-deps --no-build-isolation --editable .
+$pip check
 echo "$wanted" > "$stamp"

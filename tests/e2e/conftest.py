@@ -20,18 +20,24 @@ expect.set_options(timeout=20_000)  # a condition is waited for; two busy cores 
 PROFILE = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timezone_id": "Europe/Berlin"}
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """All browser tests run in one process, one after the other: they share the browser and the processor.
 
-    They begin first, because they take longest; what measures a time comes last of them, when the other process has
-    run out of tests and the processor is free.
+    They begin first, because they take longest; what measures a time is a group of its own and comes last, when the
+    processor is most likely to be free. The groups are named before the others look at the items (xdist writes them
+    into the names of the tests), the order is made when all others have made theirs.
     """
-    items.sort(key=lambda item: (HERE not in item.path.parents, item.path.name == "test_latency.py"))
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+            item.add_marker(pytest.mark.xdist_group("latency" if measures_time(item) else "e2e"))
+    yield
+    items.sort(key=lambda item: (measures_time(item), HERE not in item.path.parents))
+
+
+def measures_time(item: pytest.Item) -> bool:
+    return item.path.name == "test_latency.py"
 
 
 @pytest.fixture

