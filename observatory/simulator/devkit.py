@@ -1,11 +1,18 @@
-"""The Happy DevKit API: H1, H2 and H5 (contract §2.3, metric names of §2.6)."""
+"""The Happy DevKit API: H1 to H7 (contract §2.3, metric names of §2.6)."""
 
+import math
 from collections.abc import Iterable
 
+from observatory.simulator.agents import Agents
+from observatory.simulator.commands import Commander
+from observatory.simulator.distort import odd
 from observatory.simulator.noise import counter
-from observatory.simulator.service import HttpService, Universe
+from observatory.simulator.projects import Projects
+from observatory.simulator.roster import AgentPlan
+from observatory.simulator.service import HttpService
+from observatory.simulator.stream import Hub
+from observatory.simulator.telemetry import Telemetry
 from observatory.simulator.wire import Request, Response
-from observatory.simulator.words import agent_body
 
 VERSION = "2.4.1"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,46 +26,39 @@ class DevKitApi(HttpService):
     name = "devkit-api"
     api_headers = (("Cache-Control", "no-store, max-age=0"),)
 
-    def __init__(self, universe: Universe) -> None:
-        super().__init__(universe)
-        seed = universe.world.seed
+    def __init__(self, hub: Hub, commander: Commander) -> None:
+        super().__init__(hub.universe)
+        seed = self.world.seed
         self.requests = [(bound, counter(seed, f"requests/{bound}", rate)) for bound, rate in BUCKETS]
         self.errors = counter(seed, "requests/errors", 9)
         self.route("GET", "/api/health", self.health)
         self.route("GET", "/health", self.health)
-        self.route("GET", "/api/agents", self.agents)
         self.route("GET", "/metrics", self.metrics)
+        Agents(self, commander).mount_all()
+        Projects(self)
+        Telemetry(self).mount_query()
+        hub.mount(self)
 
     def health(self, _request: Request, t: int) -> Response:
         features = ["agents", "metrics"]
-        return self.json(
+        return self.healthy(
             {"status": "healthy", "version": VERSION, "features": features, "timestamp": self.dialect.stamp(t)}
         )
-
-    def agents(self, _request: Request, t: int) -> Response:
-        """Of all projects; `isRealData` and `source` stand where a project's list has its id (§2.1, B9)."""
-        agents = [
-            agent_body(agent, plan.id, self.dialect)
-            for plan in self.world.projects.values()
-            for agent in self.world.agents(plan, t)
-        ]
-        whole = {"agents": self.dialect.listed(agents), "isRealData": True, "source": "devkit"}
-        return self.json(self.dialect.wrapped("agents", {**whole, "timestamp": self.dialect.stamp(t)}))
 
     def metrics(self, _request: Request, t: int) -> Response:
         lines = [*self.gauges(t), *self.counters(t), *self.tests(t), *self.durations(t)]
         return self.plain(200, ("\n".join(lines) + "\n").encode(), TEXT)
 
     def gauges(self, t: int) -> Iterable[str]:
-        value = self.world.value
-        yield from family("system_cpu_usage", "gauge", "CPU use in percent.", [({}, value("system.cpu", t))])
-        yield from family("system_memory_usage", "gauge", "Memory use in percent.", [({}, value("system.memory", t))])
+        cpu, memory = self.measured("cpu", t), self.measured("memory", t)
+        yield from family("system_cpu_usage", "gauge", "CPU use in percent.", [({}, cpu)])
+        yield from family("system_memory_usage", "gauge", "Memory use in percent.", [({}, memory)])
         started = self.world.booted(t) / 1000
         help = "Start time of the process since unix epoch in seconds."
         yield from family("process_start_time_seconds", "gauge", help, [({}, started)])
         running = [
-            ({"project": plan.id, "agent": agent.id}, float(self.world.status(plan.id, agent.id, t) == "running"))
-            for plan in self.world.projects.values()
+            (self.labels(plan.id, agent), float(self.world.status(plan.id, agent.id, t) == "running"))
+            for plan in list(self.world.projects.values())
             for agent in plan.agents
         ]
         yield from family("devkit_agent_running", "gauge", "1 while the agent works, else 0.", running)
@@ -67,19 +67,32 @@ class DevKitApi(HttpService):
         yield from family("devkit_builds_total", "counter", "Builds run.", self.by_project("builds", t))
         yield from family("devkit_tests_total", "counter", "Tests run.", self.by_project("tests", t))
         tasks: list[Point] = []
-        for (project, agent), life in self.world.schedules.items():
-            labels = {"project": project, "agent": agent}
-            tasks.append(({**labels, "result": "completed"}, life.completed(t)))
-            tasks.append(({**labels, "result": "failed"}, life.failed(t)))
+        for plan in list(self.world.projects.values()):
+            for agent in plan.agents:
+                labels, life = self.labels(plan.id, agent), self.world.lives[plan.id, agent.id]
+                tasks.append(({**labels, "result": "completed"}, self.world.counted(life.completed, t)))
+                tasks.append(({**labels, "result": "failed"}, self.world.counted(life.failed, t)))
         yield from family("devkit_tasks_total", "counter", "Tasks that agents finished.", tasks)
-        yield from family("http_request_errors_total", "counter", "Requests answered 5xx.", [({}, self.errors(t))])
+        yield from family(
+            "http_request_errors_total", "counter", "Requests answered 5xx.", [({}, self.world.counted(self.errors, t))]
+        )
+
+    def labels(self, project: str, agent: AgentPlan) -> dict[str, str]:
+        return {"project": project, "agent": self.world.name(project, agent)}
+
+    def measured(self, name: str, t: int) -> float:
+        """A number of the machine, odd as switched; NaN for one that is missing."""
+        value = odd(name, self.world.value(f"system.{name}", t), self.dialect.numbers)
+        return math.nan if value is None else value
 
     def by_project(self, what: str, t: int) -> list[Point]:
-        return [({"project": id}, self.world.value(f"projects.{id}.{what}", t)) for id in self.world.projects]
+        return [({"project": id}, self.world.value(f"projects.{id}.{what}", t)) for id in list(self.world.projects)]
 
     def tests(self, t: int) -> Iterable[str]:
         """What the ScopeCam extension tells."""
         here, value = "projects.scopecam", self.world.value
+        if "scopecam" not in self.world.projects:
+            return
         results: list[Point] = [
             ({"project": "scopecam", "status": status}, value(f"{here}.tests_{status}", t))
             for status in ("passed", "failed")
@@ -92,7 +105,7 @@ class DevKitApi(HttpService):
         name, total = "http_request_duration_seconds", 0
         buckets: list[Point] = []
         for bound, count in self.requests:
-            total += count(t)
+            total += int(self.world.counted(count, t))
             buckets.append(({"le": bound}, total))
         yield from family(name, "histogram", "How long requests took.", buckets, suffix="_bucket")
         yield f"{name}_sum {total * MEAN_DURATION:.6f}"
@@ -104,5 +117,10 @@ def family(name: str, type: str, help: str, points: Iterable[Point], *, suffix: 
     yield f"# HELP {name} {help}"
     yield f"# TYPE {name} {type}"
     for labels, value in points:
-        inside = ",".join(f'{key}="{text}"' for key, text in labels.items())
-        yield f"{name}{suffix}{{{inside}}} {value}" if inside else f"{name}{suffix} {value}"
+        inside = ",".join(f'{key}="{escaped(text)}"' for key, text in labels.items())
+        number = {math.inf: "+Inf", -math.inf: "-Inf"}.get(value, "NaN" if math.isnan(value) else value)
+        yield f"{name}{suffix}{{{inside}}} {number}" if inside else f"{name}{suffix} {number}"
+
+
+def escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -75,6 +75,16 @@ class Schedule:
         plan = self.day(self.number(t))
         return plan.segments[bisect_right(plan.starts, t) - 1]
 
+    def next_task(self, t: int) -> int:
+        """When the first task after `t` begins."""
+        number = self.number(t)
+        while True:
+            starts = (s.start for s in self.day(number).segments if s.task and s.task.started == s.start)
+            found = next((start for start in starts if start > t), None)
+            if found is not None:
+                return found
+            number += 1
+
     def last_activity(self, t: int) -> int:
         """When it last did something: now, to 3 s, while it works."""
         segment = self.segment(t)

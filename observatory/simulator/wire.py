@@ -43,23 +43,27 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
+    """`deliver`, if there is one, sends the head and the body in a way of its own; the connection ends after it."""
+
     status: int
     body: bytes
     type: str = "application/json"
     headers: Headers = ()
-    cut: bool = False  # promise the whole body, send half, close
+    deliver: "Callable[[socket.socket, Response], None] | None" = None
 
-    def bytes(self, *, head: bool, keep_alive: bool) -> bytes:
+    def head(self, *, keep_alive: bool, length: int | None = None) -> bytes:
         lines = [
             f"HTTP/1.1 {self.status} {REASONS.get(self.status, 'Unknown')}",
             f"Content-Type: {self.type}",
-            f"Content-Length: {len(self.body)}",
+            f"Content-Length: {len(self.body) if length is None else length}",
             *(f"{name}: {value}" for name, value in self.headers),
         ]
         if not keep_alive:
             lines.append("Connection: close")
-        body = self.body[: len(self.body) // 2] if self.cut else self.body
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if head else body)
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def bytes(self, *, keep_alive: bool) -> bytes:
+        return self.head(keep_alive=keep_alive) + self.body
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class Listener:
     host: str
     port: int
     open: set[socket.socket] = field(default_factory=set)
-    closing: bool = False
+    closing: bool = True  # or not yet open
 
     def bind(self) -> None:
         """Raises OSError when the port is taken."""
@@ -95,7 +99,9 @@ class Listener:
         self.port = self.socket.getsockname()[1]
 
     def start(self) -> None:
-        threading.Thread(target=self.accept, name=f"accept-{self.port}", daemon=True).start()
+        self.closing = False
+        self.thread = threading.Thread(target=self.accept, name=f"accept-{self.port}", daemon=True)
+        self.thread.start()
 
     def accept(self) -> None:
         while True:
@@ -109,10 +115,13 @@ class Listener:
             threading.Thread(target=self.converse, args=(sock, peer[0]), daemon=True).start()
 
     def stop(self) -> None:
-        """Take no more connections and end those that are open."""
+        """Take no more connections and end those that are open. `bind` and `start` open it again."""
+        if self.closing:
+            return
         self.closing = True
         with suppress(OSError):  # a thread in accept() is not woken by closing the socket under it
             socket.create_connection((self.host, self.port), timeout=1).close()
+        self.thread.join(1)
         self.socket.close()
         for sock in list(self.open):
             close(sock)
@@ -139,7 +148,7 @@ class Listener:
         try:
             request = read_request(reader, peer)
         except BadRequest as error:
-            sock.sendall(self.service.refuse(error).bytes(head=False, keep_alive=False))
+            sock.sendall(self.service.refuse(error).bytes(keep_alive=False))
             return False
         if request is None:
             return False
@@ -147,8 +156,12 @@ class Listener:
         if isinstance(response, Takeover):
             response.run(sock)
             return False
-        keep_alive = request.keep_alive and not response.cut and not self.closing
-        sock.sendall(response.bytes(head=request.method == "HEAD", keep_alive=keep_alive))
+        if response.deliver:
+            response.deliver(sock, response)
+            return False
+        keep_alive = request.keep_alive and not self.closing
+        head_only = request.method == "HEAD"
+        sock.sendall(response.head(keep_alive=keep_alive) if head_only else response.bytes(keep_alive=keep_alive))
         return keep_alive
 
 

@@ -11,43 +11,52 @@ from observatory.simulator.world import Agent
 PROJECT_ID = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[a-z0-9-]{3,64}", re.IGNORECASE | re.ASCII
 )
-# The stream speaks of processes (§3.3), REST of what an agent is at (§4.1).
+# The stream speaks of processes (§3.3), REST of what an agent is at (§4.1), others in words of their own (§4.2).
 PROCESS_WORDS = {
     "running": "running", "failed": "error", "idle": "stopped", "completed": "stopped", "paused": "stopped",
 }  # fmt: skip
+OTHER_WORDS = {"running": "busy", "failed": "error", "idle": "offline", "completed": "completed", "paused": "dozing"}
+DAEMON_WORDS = {"running": "running", "failed": "error"}
+OLD_PORT = "http://localhost:8001"
 
 
 def is_project_id(id: str) -> bool:
     return PROJECT_ID.fullmatch(id) is not None
 
 
-def project_body(plan: ProjectPlan) -> dict[str, Any]:
-    return {"id": plan.id, "name": plan.name, **plan.config}
+def project_body(plan: ProjectPlan, dialect: Dialect) -> dict[str, Any]:
+    body = {"id": plan.id, "name": plan.name, **plan.config}
+    if dialect.mcp_url != "text":
+        body["mcpServerUrl"] = 8001 if dialect.mcp_url == "number" else OLD_PORT
+    return body
 
 
 def agent_body(agent: Agent, project: str, dialect: Dialect) -> dict[str, Any]:
     """An agent as REST has it (§4.1), with the canonical flags of §4.3."""
     stamp = dialect.stamp
-    command, commanded, source = agent.command
+    command = agent.command
+    word = OTHER_WORDS[agent.status] if dialect.agent_words == "others" else agent.status
     body = {
-        "id": agent.plan.id,
+        "id": agent.id,
         "name": agent.plan.name,
         "type": agent.plan.type,
         "projectId": project,
-        "status": agent.status,
-        "canStart": agent.status in {"idle", "completed", "failed"},
-        "canStop": agent.status in {"running", "paused"},
-        "canPause": agent.status == "running" and agent.plan.pausable,
+        "status": {"status": word, "lastUpdate": stamp(agent.changed)} if dialect.status == "object" else word,
+        **flags(agent, dialect),
         "lastActivity": stamp(agent.last_activity),
-        "lastCommand": {"type": command, "timestamp": stamp(commanded), "source": source, "result": "success"},
+        "lastCommand": {
+            "type": command.type, "timestamp": stamp(command.at), "source": command.source, "result": command.result,
+        },
         "metrics": {
             "tasksCompleted": agent.tasks_completed,
             "tasksFailed": agent.tasks_failed,
             "avgDuration": agent.average_duration,
-            "uptime": agent.uptime,
+            "uptime": agent.up_since if dialect.uptime == "epoch" else agent.uptime,
         },
-    }
-    if agent.task:
+    }  # fmt: skip
+    if agent.task and dialect.task == "text":
+        body["currentTask"] = agent.task.name
+    elif agent.task:
         body["currentTask"] = {
             "name": agent.task.name,
             "progress": agent.progress,
@@ -57,10 +66,22 @@ def agent_body(agent: Agent, project: str, dialect: Dialect) -> dict[str, Any]:
     return body
 
 
-def process_body(agent: Agent, t: int, dialect: Dialect) -> dict[str, Any]:
+def flags(agent: Agent, dialect: Dialect) -> dict[str, bool]:
+    derived = {
+        "canStart": agent.status in {"idle", "completed", "failed"},
+        "canStop": agent.status in {"running", "paused"},
+        "canPause": agent.status == "running" and agent.plan.pausable,
+    }
+    return derived if dialect.flags == "derived" else {name: not flag for name, flag in derived.items()}
+
+
+def process_body(agent: Agent, t: int, dialect: Dialect) -> Any:
     """An agent as the stream has it (§3.3). `resources.memory` is megabytes."""
     stamp = dialect.stamp
-    word = PROCESS_WORDS[agent.status] if dialect.agent_words == "process" else agent.status
+    words = {"process": PROCESS_WORDS, "others": OTHER_WORDS}.get(dialect.agent_words, {})
+    word = words.get(agent.status, agent.status)
+    if dialect.status == "text":
+        return word
     body: dict[str, Any] = {
         "status": word,
         "startTime": stamp(agent.up_since),
@@ -75,3 +96,14 @@ def process_body(agent: Agent, t: int, dialect: Dialect) -> dict[str, Any]:
     else:
         body["stopTime"] = stamp(agent.changed)
     return body
+
+
+def daemon_body(agent: Agent, dialect: Dialect) -> dict[str, Any]:
+    """One of the daemon's own agents (§2.2)."""
+    body = {
+        "id": agent.id,
+        "name": agent.plan.name,
+        "status": DAEMON_WORDS.get(agent.status, "idle"),
+        "last_activity": dialect.stamp(agent.last_activity),
+    }
+    return {**body, "current_task": agent.task.name} if agent.task else body

@@ -17,14 +17,30 @@ FREE_PORTS = [part for name in ("bridge", "mcp", "devkit", "console") for part i
 
 @dataclass(frozen=True)
 class Services:
-    """Base addresses; "" for a service that is not there. `simulated`: ours, with a control endpoint."""
+    """Base addresses; "" for a service that is not there. `control`: the switchboard, if the services are simulated."""
 
     bridge: str
     bridge_ws: str
     mcp: str
     devkit: str
     console: str
-    simulated: bool
+    control: str = ""
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.control)
+
+    @property
+    def daemon_ws(self) -> str:
+        return "ws" + self.mcp.removeprefix("http")
+
+    @property
+    def devkit_ws(self) -> str:
+        return "ws" + self.devkit.removeprefix("http")
+
+    @property
+    def console_ws(self) -> str:
+        return "ws" + self.console.removeprefix("http")
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +49,12 @@ def services(request: pytest.FixtureRequest) -> Iterator[Services]:
              ("bridge", "bridge-ws", "mcp", "devkit", "console")}  # fmt: skip
     if any(given.values()):
         ws = given["bridge-ws"] or "ws" + given["bridge"].removeprefix("http")
-        yield Services(given["bridge"], ws, given["mcp"], given["devkit"], given["console"], simulated=False)
+        yield Services(given["bridge"], ws, given["mcp"], given["devkit"], given["console"])
         return
     with simulator() as urls:
         yield Services(
             urls["bridge"], urls["bridge_ws"], urls["mcp_daemon"], urls["devkit_api"], urls["nexus_console"],
-            simulated=True,
+            urls["control"],
         )  # fmt: skip
 
 
@@ -53,6 +69,13 @@ def simulator(*options: str) -> Iterator[dict[str, str]]:
         finally:
             process.terminate()
             assert process.wait(5) == 0
+
+
+@pytest.fixture(autouse=True)
+def what_is_the_simulators_own(request: pytest.FixtureRequest) -> None:
+    """No other services need to keep what `test_simulator_*` claims."""
+    if request.path.name.startswith("test_simulator_") and not request.getfixturevalue("services").simulated:
+        pytest.skip("needs the simulator")
 
 
 @pytest.fixture(scope="session")
@@ -138,17 +161,40 @@ class Stream:
 
 @pytest.fixture
 def control(services: Services, http: httpx.Client) -> Iterator[Callable[..., httpx.Response]]:
-    """POST to the simulator's control endpoint; faults, pins, switches and clock are put back after the test."""
+    """POST to the simulator's control endpoint; all that was set or done is put back after the test."""
     if not services.simulated:
         pytest.skip("needs the simulator")
 
     def post(path: str, /, **body: Any) -> httpx.Response:
-        return http.post(f"{services.bridge}/control/{path}", json=body)
+        return http.post(f"{services.control}/{path}", json=body)
 
     yield post
-    for service in ("bridge", "mcp-daemon", "devkit-api", "nexus-console"):
-        post("faults", service=service, mode="ok")
-    for path in http.get(f"{services.bridge}/control").json()["pins"]:
-        post("set", path=path, value=None)
-    post("switch", reset=True)
-    post("clock", now=None)
+    post("reset").raise_for_status()
+    http.cookies.clear()
+
+
+@pytest.fixture
+def send(services: Services, http: httpx.Client, control: Callable[..., httpx.Response]) -> Callable[..., Any]:
+    """POST of JSON to a simulated service: `send("bridge", "/api/projects/scan", path="~")`. What it did is undone."""
+
+    def post(service: str, path: str, /, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        base: str = getattr(services, service)
+        return http.post(base + path, json=body, headers=headers)
+
+    return post
+
+
+@pytest.fixture
+def open_at(services: Services, control: Callable[..., httpx.Response]) -> Iterator[Callable[..., "Stream"]]:
+    """Opens WebSockets on any simulated service: `open_at("devkit_ws", "/ws")`. They are closed after the test."""
+    with contextlib.ExitStack() as stack:
+
+        def open_(service: str, path: str, **options: Any) -> Stream:
+            url = getattr(services, service) + path
+            return Stream(
+                stack.enter_context(
+                    connect(url, proxy=None, open_timeout=5, close_timeout=1, max_queue=None, **options)
+                )
+            )
+
+        yield open_

@@ -45,6 +45,10 @@ class Simulator:
             said: dict[str, Any] = json.loads(answer.read())
         return said
 
+    def quirk(self, name: str, *, on: bool = True) -> None:
+        """Make a quirk of the contract's §9, such as `Q7`, or put it back."""
+        self.control("quirk", name=name, on=on)
+
 
 @contextmanager
 def running(log: Path, *arguments: str) -> Iterator[Simulator]:

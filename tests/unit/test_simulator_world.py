@@ -3,12 +3,17 @@
 import subprocess
 import sys
 from itertools import pairwise
+from random import Random
 
 import pytest
 
+from observatory.simulator.dialect import Dialect
+from observatory.simulator.life import Life
 from observatory.simulator.noise import DAY, EPOCH, HOUR, MINUTE, SECOND
+from observatory.simulator.population import population
 from observatory.simulator.roster import PROJECTS
 from observatory.simulator.schedule import Schedule
+from observatory.simulator.switches import AMOUNTS, CHOICES
 from observatory.simulator.world import UnknownPath, World
 
 NOON = 1_795_348_800_000  # 2026-11-22T12:00:00Z
@@ -126,6 +131,65 @@ def test_a_pin_holds_from_then_on_and_leaves_the_past_alone() -> None:
     assert world.past("system.cpu", NOON - MINUTE) == before
     with pytest.raises(UnknownPath):
         world.pin("system.cpuu", 1, NOON)
+
+
+def test_without_orders_an_agents_time_is_everybodys() -> None:
+    life = Life(Schedule(7, *AGENTS[0]))
+
+    assert [life.own(t) - t for t in range(NOON, NOON + DAY, HOUR)] == [0] * 24
+    assert life.wall(NOON - HOUR, NOON) == NOON - HOUR
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_ordered_a_life_stays_consistent(seed: int) -> None:
+    rng, life, t = Random(seed), Life(Schedule(7, *AGENTS[seed % len(AGENTS)])), NOON
+    lived = []
+    for _ in range(60):
+        life.order(rng.choice(["start", "stop", "pause", "resume", "restart", "status"]), t)
+        t += rng.randrange(1, 3 * HOUR)
+        status, since = life.state(t)
+        assert status in {"idle", "running", "paused", "completed", "failed"}
+        assert since <= t
+        assert life.up_since(t) <= t
+        assert life.last_activity(t) <= t
+        lived.append((life.completed(t), life.failed(t)))
+
+    for counts in zip(*lived, strict=True):
+        assert list(counts) == sorted(counts)
+
+
+def test_what_was_is_not_changed_by_an_order() -> None:
+    life, times = Life(Schedule(7, *AGENTS[0])), range(NOON - DAY, NOON, 7 * MINUTE)
+    before = [(life.state(t), life.completed(t), life.up_since(t)) for t in times]
+
+    life.order("restart", NOON)
+
+    assert [(life.state(t), life.completed(t), life.up_since(t)) for t in times] == before
+
+
+@pytest.mark.parametrize(("projects", "agents"), [(1, 1), (4, 9), (50, 20)])
+def test_a_population_has_the_size_that_was_wished(projects: int, agents: int) -> None:
+    plans = population(projects, agents)
+
+    assert len({plan.id for plan in plans}) == projects
+    assert {len({agent.id for agent in plan.agents}) for plan in plans} == {agents}
+
+
+def test_without_a_wish_the_population_is_the_usual_one() -> None:
+    assert population() == PROJECTS
+
+
+def test_the_dialect_has_every_switch_in_its_canonical_position() -> None:
+    assert Dialect().positions() == {
+        **{name: choice.positions[0] for name, choice in CHOICES.items()},
+        **dict.fromkeys(AMOUNTS, 0.0),
+    }
+
+
+def test_the_package_tells_of_every_switch() -> None:
+    import observatory.simulator as package
+
+    assert [name for name in (*CHOICES, *AMOUNTS) if f"`{name}`" not in (package.__doc__ or "")] == []
 
 
 def test_the_simulator_imports_nothing_of_the_observatory() -> None:
