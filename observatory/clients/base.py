@@ -3,29 +3,35 @@
 Every session shares one SSLContext and ignores the environment's proxies; redirects are not followed.
 """
 
+import json
+import re
 import socket
 import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
 
 import httpcore
 import httpx
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from observatory.contract.bridge import ServiceHealth
+from observatory.clients.addresses import Rule, checked, rule_of
+from observatory.clients.resolver import SYSTEM, Resolve
+from observatory.contract.failure import Failure
+from observatory.contract.health import ServiceHealth
 from observatory.contract.normalise import instant, mapping
-from observatory.errors import TargetError
+from observatory.errors import TargetError, TargetRefused
 from observatory.model import Cause, Instant, Target
 
-HEALTH_TIMEOUT, READ_TIMEOUT = 5.0, 10.0  # the contract's, in seconds
+HEALTH_TIMEOUT, READ_TIMEOUT, COMMAND_TIMEOUT = 5.0, 10.0, 60.0  # the contract's, in seconds
 BODY_LIMIT = 5_000_000
 EXCERPT = 200  # characters of an answer that are shown to the operator
 ERROR_BODY = 64_000  # as much of an error's body is read, for its reason
@@ -34,6 +40,7 @@ DATE_STEP = 1000  # milliseconds between two values of a Date header
 SKEW_FLOOR = 1.0  # seconds: less than this cannot be told from a header that counts whole seconds
 IDLE = 5.0  # seconds a connection is kept: for the reads of one scrape, not for the next
 SHOWN_ERRORS = 2  # faults of a body that are named
+SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]+)?")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -95,10 +102,10 @@ class TimedStream(httpcore.NetworkStream):
 
 
 class TimedBackend(httpcore.NetworkBackend):
-    """Opens connections that know the deadline."""
+    """Opens connections that know the deadline, to addresses that were checked and to nothing else."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self.network, self.deadline = httpcore.SyncBackend(), deadline
+    def __init__(self, deadline: Deadline, rule: Rule, resolve: Resolve) -> None:
+        self.network, self.deadline, self.rule, self.resolve = httpcore.SyncBackend(), deadline, rule, resolve
 
     def connect_tcp(
         self,
@@ -108,9 +115,25 @@ class TimedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        left = self.deadline.left(timeout, httpcore.ConnectTimeout)
-        stream = self.network.connect_tcp(host, port, left, local_address, socket_options)
-        return TimedStream(stream, self.deadline)
+        """To the first address of `host` that takes us; each gets its share of the time, as one may swallow it all."""
+        fault: Exception = httpcore.ConnectError(f"no address of {host}")
+        found = self.addresses(host, self.deadline.left(timeout, httpcore.ConnectTimeout))
+        for tried, address in enumerate(found):
+            left = self.deadline.left(timeout, httpcore.ConnectTimeout)
+            share = None if left is None else left / (len(found) - tried)
+            try:
+                stream = self.network.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                fault = error
+            else:
+                return TimedStream(stream, self.deadline)
+        raise fault
+
+    def addresses(self, host: str, seconds: float | None) -> Sequence[str]:
+        try:
+            return checked(host, self.rule, self.resolve, seconds)
+        except TimeoutError as error:
+            raise TargetError(Cause.TIMEOUT, cut(f"no address of {host} within the time there was")) from error
 
 
 class Body(httpx.SyncByteStream):
@@ -132,10 +155,8 @@ class Transport(httpx.BaseTransport):
     Errors leave it as httpcore raises them; `failures_named` is where they are given their cause.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
-        self.pool = httpcore.ConnectionPool(
-            ssl_context=tls(), keepalive_expiry=IDLE, network_backend=TimedBackend(deadline)
-        )
+    def __init__(self, network: httpcore.NetworkBackend) -> None:
+        self.pool = httpcore.ConnectionPool(ssl_context=tls(), keepalive_expiry=IDLE, network_backend=network)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpcore.URL(
@@ -185,12 +206,23 @@ class Answer:
 class Session:
     """HTTP with one target. `get` and the rest raise TargetError; nothing else is expected of them.
 
+    No request takes longer than `limit` seconds. Without one it is a scrape's: the target's timeout, or its interval.
+    Nothing is ever sent twice: no retry, no redirect, and a POST that was not answered may have been obeyed.
     `simulated` and `skew` are what the last answer said of itself; None before the first one, and `skew` also when
-    there is no Date header. Threads may share a session.
+    there is no Date header. Threads may share a session. Without a `rule` the one of the target's origin holds.
     """
 
-    def __init__(self, target: Target, *, clock: Callable[[], Instant]) -> None:
-        self.limit = min(target.interval, target.timeout if target.timeout is not None else target.interval)
+    def __init__(
+        self,
+        target: Target,
+        *,
+        clock: Callable[[], Instant],
+        rule: Rule | None = None,
+        resolve: Resolve = SYSTEM,
+        limit: float | None = None,
+    ) -> None:
+        scrape = min(target.interval, target.timeout if target.timeout is not None else target.interval)
+        self.limit = scrape if limit is None else limit
         self.clock = clock
         self.simulated: bool | None = None
         self.skew: float | None = None
@@ -198,50 +230,99 @@ class Session:
         headers = {"User-Agent": "happy-observatory", "Accept-Encoding": "gzip", **dict(target.headers)}
         if target.token:
             headers["Authorization"] = f"Bearer {target.token}"
-        self.http = httpx.Client(
-            transport=Transport(self.deadline), headers=headers, trust_env=False, follow_redirects=False
-        )
+        network = TimedBackend(self.deadline, rule or rule_of(target), resolve)
+        self.http = httpx.Client(transport=Transport(network), headers=headers, trust_env=False, follow_redirects=False)
 
     def close(self) -> None:
         """End the session; a request that is under way in another thread fails at once."""
         self.http.close()
 
-    def answer(self, url: str, *, timeout: float = READ_TIMEOUT, accept: str = "application/json") -> Answer:
-        """The answer to a GET, of any status. The deadline, not longer than the interval, is for all of it."""
+    def answer(
+        self,
+        url: str,
+        *,
+        timeout: float = READ_TIMEOUT,
+        accept: str = "application/json",
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer to a GET, or with a `body` to a POST, of any status. The deadline is for all of it."""
         seconds, started = min(timeout, self.limit), self.clock()
         if self.http.is_closed:
             raise TargetError(Cause.UNREACHABLE, "the session was ended", permanent=True)
+        sent = {"Accept": accept, **(headers or {})}
+        content = None if body is None else json.dumps(body).encode()
+        if content is not None:
+            sent["Content-Type"] = "application/json"
         with (
             failures_named(seconds),
             self.deadline.within(seconds),
-            self.http.stream("GET", url, headers={"Accept": accept}, timeout=seconds) as response,
+            self.http.stream(
+                "GET" if content is None else "POST", url, content=content, headers=sent, timeout=seconds
+            ) as response,
         ):
             self.simulated = response.headers.get("x-simulated") == "1"
             self.skew = skew_of(response.headers.get("date"), started, self.clock(), self.skew)
-            body = whole(response) if response.is_success else beginning(response)
-        return Answer(response.status_code, response.headers, body, started, self.clock())
+            answered = whole(response) if response.is_success else beginning(response)
+        return Answer(response.status_code, response.headers, answered, started, self.clock())
 
-    def success(self, url: str, *, timeout: float = READ_TIMEOUT, accept: str = "application/json") -> Answer:
+    def success(
+        self,
+        url: str,
+        *,
+        timeout: float = READ_TIMEOUT,
+        accept: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """The answer to a GET that was a success."""
-        return succeeded(self.answer(url, timeout=timeout, accept=accept), self.skew or 0.0)
+        return succeeded(self.answer(url, timeout=timeout, accept=accept, headers=headers), self.skew or 0.0)
 
-    def get(self, url: str, model: type[Model], *, timeout: float = READ_TIMEOUT) -> Model:
-        return parsed(self.success(url, timeout=timeout), model)
+    def get(
+        self, url: str, model: type[Model], *, timeout: float = READ_TIMEOUT, headers: Mapping[str, str] | None = None
+    ) -> Model:
+        return parsed(self.success(url, timeout=timeout, headers=headers), model)
+
+    def send(
+        self,
+        url: str,
+        body: Mapping[str, Any],
+        model: type[Model],
+        *,
+        timeout: float = COMMAND_TIMEOUT,
+        headers: Mapping[str, str] | None = None,
+    ) -> Model:
+        """What a POST was answered with. Raises TargetRefused when the service will not do it."""
+        answer = self.answer(url, timeout=timeout, body=body, headers=headers)
+        return parsed(succeeded(answer, self.skew or 0.0), model)
 
     def health(self, url: str) -> ServiceHealth:
-        """Health by status code. JSON is read for what it tells, a plain word too; a page is no health."""
-        answer = self.success(url, timeout=HEALTH_TIMEOUT)
-        if answer.is_html:
-            raise malformed(answer, "a page instead of health")
-        try:
-            content = from_json(answer.body)
-        except ValueError:
-            if "json" in answer.headers.get("content-type", "").lower():
-                raise malformed(answer, "no JSON") from None
-            content = answer.text.strip()
-        if isinstance(content, dict):
-            return parsed(answer, ServiceHealth)
-        return ServiceHealth.model_validate({"status": content})
+        return told_health(self.success(url, timeout=HEALTH_TIMEOUT))
+
+
+def told_health(answer: Answer) -> ServiceHealth:
+    """Health by status code (Q27). JSON is read for what it tells, a plain word too; a page is no health."""
+    if answer.is_html:
+        raise malformed(answer, "a page instead of health")
+    try:
+        content = from_json(answer.body)
+    except ValueError:
+        if "json" in answer.headers.get("content-type", "").lower():
+            raise malformed(answer, "no JSON") from None
+        content = answer.text.strip()
+    if isinstance(content, dict):
+        return parsed(answer, ServiceHealth)
+    return ServiceHealth.model_validate({"status": content})
+
+
+def segment(id: str) -> str:
+    """An id as one segment of a path. Dots alone would be taken for a step upwards."""
+    return quote(id, safe="") if id.strip(".") else "%2E" * len(id)
+
+
+def asking(url: str, **query: str | float | None) -> str:
+    """`url` with those of `query` that are there."""
+    there = {name: value for name, value in query.items() if value is not None}
+    return f"{url}?{urlencode(there, quote_via=quote)}" if there else url
 
 
 @contextmanager
@@ -326,11 +407,27 @@ def succeeded(answer: Answer, skew: float) -> Answer:
     status = answer.status
     if 200 <= status < 300:
         return answer
-    if status in {401, 403}:
-        raise TargetError(Cause.REJECTED, said(answer), permanent=True)
     if status == 429:
         raise TargetError(Cause.THROTTLED, said(answer), retry_after=retry_after(answer, skew))
+    if 400 <= status < 500:
+        raise refused(answer)
     raise TargetError(Cause.HTTP_ERROR, said(answer))
+
+
+def refused(answer: Answer) -> TargetRefused:
+    """With what the service says of it, where that is the contract's error body."""
+    told = Failure()
+    with suppress(ValueError):  # an error need not be JSON, and its body may be cut
+        told = Failure.model_validate(from_json(answer.body))
+    denied = answer.status in {401, 403}
+    return TargetRefused(
+        Cause.REJECTED if denied else Cause.HTTP_ERROR,
+        said(answer),
+        status=answer.status,
+        code=told.code,
+        message=cut(told.words),
+        permanent=denied,
+    )
 
 
 def said(answer: Answer) -> str:
@@ -346,7 +443,7 @@ def retry_after(answer: Answer, skew: float) -> float:
     named = answer.headers.get("retry-after", "").strip()
     now = answer.received + skew * 1000
     candidates: list[float | None] = [
-        float(named) if named.isdecimal() else until(named, now),
+        float(named) if SECONDS.fullmatch(named) else until(named, now),
         body_retry_after(answer),
         until(answer.headers.get("x-ratelimit-reset", ""), now),
     ]
@@ -363,9 +460,9 @@ def until(moment: str, now: float) -> float | None:
 def body_retry_after(answer: Answer) -> float | None:
     try:
         value = mapping(from_json(answer.body)).get("retryAfter")
+        return float(value) if isinstance(value, int | float | str) and 0 <= float(value) < 1e9 else None
     except ValueError:
         return None
-    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None
 
 
 def parsed(answer: Answer, model: type[Model]) -> Model:
@@ -376,7 +473,7 @@ def parsed(answer: Answer, model: type[Model]) -> Model:
         content = from_json(answer.body)
     except ValueError:
         raise malformed(answer, "no JSON") from None
-    if isinstance(content, dict) and content.get("error"):
+    if isinstance(content, dict) and content.get("error") and not getattr(model, "tells_errors", False):
         raise malformed(answer, "an error with status 200")
     try:
         return model.model_validate(content)

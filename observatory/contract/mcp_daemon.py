@@ -1,10 +1,10 @@
-"""What the MCP daemon sends: M1 to M4. M3 is shaped like the Bridge's health."""
+"""What the MCP daemon sends: M1 to M5. M3 is shaped like the Bridge's health, M6 is the Bridge's own."""
 
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from observatory.contract.normalise import Id, Megabytes, Message, Number, Percent, Text, Time, some
+from observatory.contract.normalise import Id, Megabytes, Message, Number, Percent, Text, Time, some, wrapped
 from observatory.model import Sample
 
 
@@ -27,14 +27,14 @@ class Tool(Message):
 
 
 class Capabilities(Message):
-    """M2, wrapped or as a bare array."""
+    """M2, wrapped or as a bare array (Q12)."""
 
     capabilities: tuple[Tool, ...]
 
     @model_validator(mode="before")
     @classmethod
     def wrap(cls, value: Any) -> Any:
-        return {"capabilities": value} if isinstance(value, list) else value
+        return wrapped(value, "capabilities")
 
     def samples(self) -> tuple[Sample, ...]:
         return (Sample("mcp_daemon_tools", float(len(self.capabilities))),)
@@ -63,3 +63,14 @@ class DaemonMetrics(Message):
             ("mcp_daemon_connections", self.active_connections),
         )
         return tuple(some(values))
+
+
+class Identity(Message):
+    name: Text = ""
+    version: Text = ""
+
+
+class McpIdentity(Message):
+    """M5: who answers on a port where an MCP server may be. `config` may be null (Q19)."""
+
+    config: Identity | None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AliasChoices, AliasGenerator, BaseModel, BeforeValidator, ConfigDict
 from pydantic.alias_generators import to_camel
@@ -159,6 +159,48 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def integer(value: object) -> int | None:
+    """A whole number of any sign, such as an exit code; anything else is None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
+
+
+def uncut(value: object) -> str:
+    """A string of any length; anything else is empty."""
+    return value if isinstance(value, str) else ""
+
+
+def words(value: object) -> tuple[str, ...]:
+    """The strings of a list; empty where something else stands."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def present(value: object) -> object:
+    """A list that may be missing: null is an empty one (Q19)."""
+    return () if value is None else value
+
+
+def wrapped(value: Any, key: str) -> Any:
+    """A bare array as the object that it should stand in (Q12); anything else as it is."""
+    return {key: value} if isinstance(value, list) else value
+
+
+def either(value: dict[str, Any], camel: str, snake: str) -> Any:
+    found = value.get(camel)
+    return value.get(snake) if found is None else found
+
+
+def large(memory: float | None) -> float | None:
+    """Bytes of a memory that may be percent or megabytes: above 100 it is megabytes (Q3)."""
+    return None if memory is None or memory <= 100 else memory * MEGABYTE
+
+
+def share(memory: float | None) -> float | None:
+    """The ratio of a memory that may be percent or megabytes: up to 100 it is percent (Q3)."""
+    return None if memory is None or memory > 100 else memory / 100
+
+
 def twins(name: str) -> AliasChoices:
     """A field's two spellings: `last_activity` and `lastActivity`."""
     return AliasChoices(to_camel(name), name)
@@ -174,6 +216,11 @@ Time = Annotated[Instant | None, BeforeValidator(instant)]
 Text = Annotated[str, BeforeValidator(text)]
 Flag = Annotated[bool | None, BeforeValidator(flag)]
 Id = Annotated[str, BeforeValidator(identifier)]
+Integer = Annotated[int | None, BeforeValidator(integer)]
+Uncut = Annotated[str, BeforeValidator(uncut)]
+Words = Annotated[tuple[str, ...], BeforeValidator(words)]
+Object = Annotated[dict[str, Any], BeforeValidator(mapping)]
+PRESENT = BeforeValidator(present)
 SelfReport = Annotated[Health | None, BeforeValidator(health_of)]
 
 
@@ -181,6 +228,18 @@ class Message(BaseModel):
     """Something a service sends. Every field is read in camelCase and in snake_case; unknown ones are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=AliasGenerator(validation_alias=twins))
+
+    tells_errors: ClassVar[bool] = False  # an `error` in it is part of what it tells, not instead of it
+
+
+class Order(BaseModel):
+    """Something we send. It is checked when it is made: ValidationError names what the service would refuse."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    def body(self) -> dict[str, Any]:
+        """As JSON has it; what is not said is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Point(Message):

@@ -1,5 +1,4 @@
 import gzip
-import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,154 +6,25 @@ from email.utils import format_datetime
 
 import pytest
 
-from observatory.clients.base import BODY_LIMIT, EXCERPT, Session, skew_of
+from observatory.clients.base import skew_of
 from observatory.clients.bridge import Bridge
 from observatory.clients.devkit import DevKit
 from observatory.clients.http import HttpCheck
-from observatory.clients.mcp_daemon import McpDaemon
 from observatory.clients.nexus import Nexus
 from observatory.clients.prometheus import Exporter
 from observatory.errors import TargetError
-from observatory.model import Cause, Expect, Health, Kind, Origin, Target
-from tests.support.answering import Answering, answer, reset, saying, serving
+from observatory.model import Cause, Expect, Health
+from tests.support.answering import Answering, answer, saying, serving
+from tests.support.calls import READS, a_session
 
-TIMEOUT = 0.3
-BOUND = 1.5  # seconds within which every read has to be over, on a busy machine too
 HTML = "<!doctype html><title>Welcome</title>"
-
-
-def now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def a_session(url: str, *, timeout: float = 5.0, token: str = "", headers: tuple[tuple[str, str], ...] = ()) -> Session:
-    return Session(Target("t", Kind.HTTP, url, Origin.FILE, timeout=timeout, token=token, headers=headers), clock=now)
-
-
-READS: dict[str, Callable[[Session, str], object]] = {
-    "B1": lambda s, url: Bridge(s, url).health(),
-    "B5": lambda s, url: Bridge(s, url).projects(),
-    "B9": lambda s, url: Bridge(s, url).agents("loom"),
-    "B12": lambda s, url: Bridge(s, url).project_telemetry("loom"),
-    "B13": lambda s, url: Bridge(s, url).telemetry(),
-    "M1": lambda s, url: McpDaemon(s, url).status(),
-    "M2": lambda s, url: McpDaemon(s, url).capabilities(),
-    "M3": lambda s, url: McpDaemon(s, url).health(),
-    "M4": lambda s, url: McpDaemon(s, url).metrics(),
-    "H1": lambda s, url: DevKit(s, url).health(),
-    "H5": lambda s, url: DevKit(s, url).metrics(),
-    "N1": lambda s, url: Nexus(s, url).health(),
-}
-JSON_READS = sorted(set(READS) - {"H5", "N1", "B1", "M3", "H1"})
-
-
-def hang_after_headers(connection: socket.socket, _path: str) -> None:
-    connection.sendall(answer(length=50))
-    connection.recv(1)  # until the client goes
-
-
-def hang_before_headers(connection: socket.socket, _path: str) -> None:
-    connection.recv(1)
-
-
-def drip(connection: socket.socket, _path: str) -> None:
-    """A body, one byte at a time, each well within any timeout of a single read."""
-    connection.sendall(answer(length=10_000))
-    drip_for_ever(connection)
-
-
-def drip_headers(connection: socket.socket, _path: str) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    drip_for_ever(connection)
-
-
-def drip_for_ever(connection: socket.socket) -> None:
-    connection.settimeout(0.02)
-    while True:
-        connection.sendall(b"x")
-        try:
-            if not connection.recv(1):
-                return
-        except TimeoutError:
-            pass
-
-
-def reset_mid_body(connection: socket.socket, _path: str) -> None:
-    connection.sendall(answer(length=5000, body=b'{"a":'))
-    reset(connection)
-
-
-FAULTS = {
-    "reset mid-body": (reset_mid_body, Cause.UNREACHABLE),
-    "closed without an answer": (saying(b""), Cause.UNREACHABLE),
-    "hang before headers": (hang_before_headers, Cause.TIMEOUT),
-    "hang after headers": (hang_after_headers, Cause.TIMEOUT),
-    "slow drip": (drip, Cause.TIMEOUT),
-    "slow drip of headers": (drip_headers, Cause.TIMEOUT),
-    "500": (saying(answer(500, "broken " * 100)), Cause.HTTP_ERROR),
-    "503 page": (saying(answer(503, HTML)), Cause.HTTP_ERROR),
-    "cut body": (saying(answer(length=900, body=b'{"a":')), Cause.MALFORMED),
-    "no HTTP": (saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), Cause.MALFORMED),
-    "over 5 MB": (saying(answer(body=b"[" + b"1," * (BODY_LIMIT // 2 + 10))), Cause.MALFORMED),
-    "gzip bomb": (
-        saying(answer(body=gzip.compress(b" " * (40 * BODY_LIMIT)), headers={"Content-Encoding": "gzip"})),
-        Cause.MALFORMED,
-    ),
-    "redirect": (saying(answer(302, headers={"Location": "http://127.0.0.1:9/elsewhere"})), Cause.HTTP_ERROR),
-    "404": (saying(answer(404, {"error": "Not found"})), Cause.HTTP_ERROR),
-    "401": (saying(answer(401, {"error": "Authentication required"})), Cause.REJECTED),
-    "403": (saying(answer(403, {"error": "Insufficient permissions"})), Cause.REJECTED),
-    "429": (saying(answer(429, {"error": "Too many requests"})), Cause.THROTTLED),
-}
-
-
-@pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_has_its_cause_in_bounded_time(fault: str, read: str) -> None:
-    script, cause = FAULTS[fault]
-    slow = cause is Cause.TIMEOUT
-    with Answering(script) as server:
-        session = a_session(server.url, timeout=TIMEOUT if slow else 5.0)
-        began = time.monotonic()
-        with pytest.raises(TargetError) as caught:
-            READS[read](session, server.url)
-        seconds = time.monotonic() - began
-        session.close()
-
-    assert caught.value.cause is cause
-    assert caught.value.permanent is (cause is Cause.REJECTED)
-    assert 0 < len(caught.value.detail) <= EXCERPT
-    assert not slow or TIMEOUT * 0.9 <= seconds < BOUND
-    assert (caught.value.retry_after == 60) is (cause is Cause.THROTTLED)
-
-
-@pytest.mark.parametrize("read", READS)
-def test_where_nothing_listens_it_is_unreachable(read: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(TargetError) as caught:
-        READS[read](a_session(url), url)
-    assert (caught.value.cause, caught.value.permanent) == (Cause.UNREACHABLE, False)
-
-
-@pytest.mark.parametrize("read", JSON_READS)
-@pytest.mark.parametrize(
-    "body", [HTML, '{"metrics": {"sys', '{"error": "Bridge is asleep"}', '"fine"', "7", "", '{"timestamp": 1}']
-)
-def test_a_success_that_is_not_the_contracts_is_malformed_and_shows_its_beginning(read: str, body: str) -> None:
-    with Answering(saying(answer(200, body + " " * 500))) as server, pytest.raises(TargetError) as caught:
-        READS[read](a_session(server.url), server.url)
-
-    assert caught.value.cause is Cause.MALFORMED
-    assert body[:20] in caught.value.detail
-    assert len(caught.value.detail) <= EXCERPT
 
 
 @pytest.mark.parametrize("read", ["B1", "M3", "H1"])
 def test_a_page_or_an_error_is_no_health(read: str) -> None:
     for body in (HTML, '{"error": "asleep"}'):
         with Answering(saying(answer(200, body))) as server, pytest.raises(TargetError) as caught:
-            READS[read](a_session(server.url), server.url)
+            READS[read].ask(a_session(server.url), server.url)
         assert caught.value.cause is Cause.MALFORMED
 
 
@@ -163,14 +33,6 @@ def test_a_page_is_no_exposition_and_the_line_is_shown() -> None:
         Exporter(a_session(server.url), server.url).metrics()
     assert caught.value.cause is Cause.MALFORMED
     assert "<!doctype html>" in caught.value.detail
-
-
-def test_a_certificate_that_nobody_vouches_for_is_unreachable() -> None:
-    with Answering(saying(b"")) as server:
-        url = server.url.replace("http:", "https:")
-        with pytest.raises(TargetError) as caught:
-            Bridge(a_session(url, timeout=TIMEOUT), url).health()
-    assert caught.value.cause in {Cause.UNREACHABLE, Cause.TIMEOUT}  # no TLS is spoken there
 
 
 def test_a_host_that_does_not_exist_is_unreachable() -> None:

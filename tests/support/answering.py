@@ -13,12 +13,14 @@ Script = Callable[[socket.socket, str], None]
 class Answering:
     """Listens on a free port; `script(connection, path)` runs for each connection after its request was read.
 
-    Requests are kept as `requests`: (path, headers with lower-case names). Each connection serves one request.
+    Requests are kept as `requests`: (path, headers with lower-case names), and as `sent`: (method, body). Each
+    connection serves one request.
     """
 
     def __init__(self, script: Script) -> None:
         self.script = script
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.sent: list[tuple[str, bytes]] = []
         self.released = threading.Event()  # set at the end: a script that hangs waits on this
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -41,9 +43,13 @@ class Answering:
                     if not part:
                         return
                     head += part
-                first, *lines = head.decode().split("\r\n\r\n")[0].split("\r\n")
+                head, _, body = head.partition(b"\r\n\r\n")
+                first, *lines = head.decode().split("\r\n")
                 headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
-                path = first.split(" ")[1]
+                while len(body) < int(headers.get("content-length", "0")):
+                    body += connection.recv(65_536) or b"\0" * int(headers["content-length"])  # it may have gone
+                method, path, _ = first.split(" ")
+                self.sent.append((method, body))
                 self.requests.append((path, headers))
                 self.script(connection, path)
             except OSError:

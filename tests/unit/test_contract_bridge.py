@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from observatory.contract.bridge import AgentList, Frame, GlobalTelemetry, ProjectList, ProjectTelemetry, ServiceHealth
+from observatory.contract.bridge import AgentList, GlobalTelemetry, ProjectList, ProjectTelemetry, ServiceHealth
 from observatory.model import AgentStatus, Health, Sample
 
 NOW = 1_756_797_300_000  # 2025-09-02T07:15:00Z
@@ -80,7 +80,8 @@ def test_project_telemetry_gives_base_units_with_the_project() -> None:
 
     assert {s.name: s.value for s in samples if s.at is None and "stat" not in dict(s.labels)} == pytest.approx({
         "project_tests_count": 88, "project_tests_passed": 84, "project_tests_failed": 4, "project_cpu_ratio": 0.375,
-        "project_memory_bytes": 914e6, "project_agents_active": 2, "project_agents_idle": 1,
+        "project_memory_bytes": 914e6, "project_memory_ratio": 914 / 2048, "project_agents_active": 2,
+        "project_agents_idle": 1,
         "project_agents_count": 3, "project_task_queue_length": 5, "project_tasks_completion_ratio": 0.91,
         "project_custom": 12.5,
     })  # fmt: skip
@@ -119,9 +120,11 @@ def test_a_rate_in_percent_is_the_same_rate() -> None:
     )
 
 
-def test_memory_above_a_hundred_is_no_share() -> None:
+def test_memory_above_a_hundred_is_no_share_but_megabytes() -> None:
     told = {"metrics": {"system": {"cpu": 5, "memory": 4096}}}
-    assert values(GlobalTelemetry.model_validate(told).samples()) == {"devkit_cpu_ratio": 0.05}
+    assert values(GlobalTelemetry.model_validate(told).samples()) == {
+        "devkit_cpu_ratio": 0.05, "devkit_memory_bytes": 4096e6,
+    }  # fmt: skip
 
 
 def test_what_is_missing_or_impossible_gives_no_sample() -> None:
@@ -221,26 +224,3 @@ def test_projects_come_wrapped_or_bare_each_once_and_only_with_ids_we_may_ask_fo
 def test_health_needs_nothing_but_to_be_there() -> None:
     assert ServiceHealth.model_validate({}).status is None
     assert ServiceHealth.model_validate({"status": "degraded", "checks": []}).status is Health.DEGRADED
-
-
-def test_host_metrics_of_a_frame() -> None:
-    frame = Frame.model_validate({"type": "metrics", "projectId": "loom", "timestamp": NOW, "data": {
-        "cpu": 41.5, "memory": 913, "disk": 55, "network": {"rx": 2100, "tx": 880}, "processes": 132, "uptime": 90215,
-    }})  # fmt: skip
-    assert values(frame.host_metrics().samples("loom")) == pytest.approx({
-        "project_host_cpu_ratio": 0.415, "project_host_memory_bytes": 913e6, "project_host_disk_ratio": 0.55,
-        "project_host_network_receive": 2100, "project_host_network_transmit": 880, "project_host_processes": 132,
-        "project_host_uptime_seconds": 90215,
-    })  # fmt: skip
-    small = frame.model_copy(update={"data": {"memory": 61}}).host_metrics().samples("loom")
-    assert values(small) == {"project_host_memory_ratio": 0.61}
-
-
-def test_an_update_names_one_agent_and_one_without_status_names_none() -> None:
-    told = {"type": "agent_status_update", "timestamp": NOW, "data": {"agentId": "a", "status": {
-        "status": "running", "lastUpdate": NOW - 5, "resources": {"cpu": 50}}}}  # fmt: skip
-    [agent] = Frame.model_validate(told).agents().agents("loom", NOW)
-    assert (agent.id, agent.status, agent.measured_at) == ("a", AgentStatus.RUNNING, NOW - 5)
-
-    told["data"] = {"agentId": "a", "status": None}
-    assert Frame.model_validate(told).agents().agents("loom", NOW) == ()
