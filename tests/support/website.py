@@ -63,13 +63,22 @@ class Client(FlaskClient):
 class Website:
     """A dashboard with its own database and clock. `cache` may be shared: what is in it is named by content."""
 
-    def __init__(self, folder: Path, cache: Path, *, blueprints: Sequence[Blueprint] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cache: Path,
+        *,
+        blueprints: Sequence[Blueprint] = (),
+        people: bool = True,
+        **settings: Any,
+    ) -> None:
+        """`people` False: they are there already, this is another process on the same database."""
         self.clock = Clock()
         self.store: Store = open_store(f"sqlite:///{folder / 'observatory.sqlite3'}")
         migrate(self.store)
-        for name, (role, projects) in PEOPLE.items():
+        for name, (role, projects) in PEOPLE.items() if people else ():
             accounts.create_user(self.store, name, password_hash(), role, projects=projects, now=self.clock())
-        services = Services(store=self.store, secrets=(KEY,), metrics_secret=METRICS, clock=self.clock)
+        services = Services(store=self.store, secrets=(KEY,), session_secret=METRICS, clock=self.clock)
         self.app: Dash = create_app(
             replace(services, **settings),
             pages_folder=PAGES,
