@@ -27,6 +27,9 @@ graceful_timeout = 5
 keepalive = 30
 control_socket_disable = True
 accesslog = None
+# By itself gunicorn believes what a caller on this machine says of scheme and path. What we believe: web/proxy.py.
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 loglevel = settings.log_level
 
 

@@ -82,6 +82,7 @@
   }
 
   var clockFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
+  var stampFormat = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
   var dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'long' });
 
   /* ── painting ───────────────────────────────────────────────────────────────────────────────────────────────── */
@@ -144,6 +145,8 @@
     if (!at) { return; }
     if (series && series[0] > at) { at = series[0]; }   // the age of something that the stream goes on telling of
     if (el.classList.contains('clock')) { write(el, clockFormat.format(at)); }
+    else if (el.classList.contains('stamp')) { write(el, stampFormat.format(at)); }
+    else if (el.classList.contains('until')) { write(el, at > now() ? 'in ' + short((at - now()) / 1000) : 'over'); }
     else { write(el, short((now() - at) / 1000) + (el.classList.contains('ago') ? ' ago' : '')); }
     if (!el.title) { el.title = dayFormat.format(at); }
   }
@@ -158,17 +161,18 @@
 
   /* ── being heard ────────────────────────────────────────────────────────────────────────────────────────────── */
 
-  var streamHeard = 0, answerHeard = performance.now(), beat = null, storeDown = 0;
+  var streamHeard = 0, answerHeard = performance.now(), beat = null, storeDown = 0, limitedUntil = 0;
 
   function since(mark_) { return performance.now() - mark_; }
   function streaming() { return streamHeard > 0 && since(streamHeard) < SILENCE; }
+  function limited() { return performance.now() < limitedUntil; }   // this session asked too often
 
   function paintConnection() {
     var word = document.getElementById('shell-connection'), banner = document.getElementById('shell-stale');
     var heard = Math.max(streamHeard, answerHeard), silent = since(heard) >= SILENCE || storeDown > 0;
     if (word) {
-      mark(word, 'data-state', silent ? 'down' : streaming() ? 'live' : 'late');
-      write(word, silent ? 'not current' : streaming() ? 'live' : 'polling');
+      mark(word, 'data-state', silent ? 'down' : streaming() && !limited() ? 'live' : 'late');
+      write(word, silent ? 'not current' : limited() ? 'slowed down' : streaming() ? 'live' : 'polling');
     }
     if (banner) {
       if (banner.hidden === silent) { banner.hidden = !silent; }
@@ -202,7 +206,8 @@
   // At once, but no more than once a second: what comes in between is asked for together at its end.
   function askAgain(why) {
     if (asking || leaving) { return; }
-    asking = setTimeout(function () { asking = null; asked = performance.now(); ask(why); }, Math.max(0, ASK_APART - since(asked)));
+    var wait = Math.max(0, ASK_APART - since(asked), limitedUntil - performance.now());
+    asking = setTimeout(function () { asking = null; asked = performance.now(); ask(why); }, wait);
   }
 
   function ask(why) {
@@ -221,8 +226,27 @@
         signInAgain();
         return new Promise(function () {});   // we are leaving: nobody here has a use for this answer
       }
-      return response;
+      if (response.status === 429 && /_dash-update-component/.test(response.url)) {
+        answerHeard = performance.now();
+        limitedUntil = performance.now() + 1000 * (Number(response.headers.get('Retry-After')) || 60);
+        askAgain('limit');
+        return new Response(null, { status: 204 });   // for Dash: nothing new
+      }
+      return response.status === 403 ? confirmFirst(response) : response;
     });
+  };
+
+  // The ten minutes after a password was given were over before the page noticed: give it again, and come back.
+  function confirmFirst(response) {
+    return response.clone().json().then(function (problem) {
+      if (problem.code !== 'confirmation_required') { return response; }
+      observatory.confirm();
+      return new Promise(function () {});
+    }, function () { return response; });
+  }
+
+  observatory.confirm = function () {
+    location.assign('/confirm?next=' + encodeURIComponent(location.pathname + location.search + location.hash));
   };
 
   function signInAgain() {
@@ -417,7 +441,9 @@
 
   // The base beat: what asks again when nothing hastens it.
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.live = { beat: function () { return { why: 'beat', at: Math.round(now()) }; } };
+  window.dash_clientside.live = { beat: function () {
+    return limited() ? window.dash_clientside.no_update : { why: 'beat', at: Math.round(now()) };
+  } };
 
   setInterval(paint, 1000);
   observatory.now = now;

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench import report
 
-NAMES = ("figure", "page", "callback", "viewers", "scrape", "store", "start")
+NAMES = ("figure", "page", "callback", "guard", "viewers", "scrape", "stream", "store", "start", "headers")
 
 
 def main(wanted: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ from bench.measure import HERE, RESULTS
 
 README = HERE / "README.md"
 BEGIN, END = "<!-- made by python -m bench.report: begin -->", "<!-- made by python -m bench.report: end -->"
-ORDER = ("figure", "page", "callback", "viewers", "scrape", "store", "start")
+ORDER = ("figure", "page", "callback", "guard", "viewers", "scrape", "stream", "store", "start", "headers")
 
 Row = dict[str, Any]
 

@@ -14,7 +14,7 @@ import psutil
 
 from observatory.auth import tokens
 from observatory.model import Sample, Scrape
-from observatory.store import accounts, samples, targets
+from observatory.store import accounts, samples, sessions, targets
 from observatory.store.engine import Store, open_store
 from observatory.store.scrapes import Recorder
 from tests.support.processes import Process, free_port
@@ -28,6 +28,12 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate, br",
     "Sec-Fetch-Site": "same-origin",
     "Content-Type": "application/json",
+}
+# All viewers of a bench are one person at one address.
+CROWD = {
+    "OBSERVATORY_LIMIT_UI": "1000000 per minute",
+    "OBSERVATORY_STREAMS_PER_SESSION": "500",
+    "OBSERVATORY_STREAMS_PER_ADDRESS": "500",
 }
 DAY_DONE = '"history_simulated"'
 # What a browser has in the shell's stores when the page is open; of no other input is anything said.
@@ -47,7 +53,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def running(at: Path, env: Mapping[str, str]) -> Iterator[Product]:
-    product = start(at, free_port(), {"OBSERVATORY_LOG_LEVEL": "info", **env})
+    product = start(at, free_port(), {"OBSERVATORY_LOG_LEVEL": "info", **CROWD, **env})
     try:
         yield product
     finally:
@@ -96,7 +102,7 @@ def cookies(store: Store, count: int) -> list[str]:
     for _ in range(count):
         now = time.time_ns() // 1_000_000
         claims = tokens.claims_for(admin.name, admin.role, admin.projects, now=now, lifetime=86_400)
-        accounts.open_session(store, admin.id, claims.jti, issued=claims.issued, expires=claims.expires)
+        sessions.open_session(store, admin.id, claims.jti, issued=claims.issued, expires=claims.expires)
         made.append(f"auth-token={tokens.sign(claims, [SECRETS['JWT_SECRET']])}")
     return made
 

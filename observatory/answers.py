@@ -85,7 +85,7 @@ def sharing(callback: Callable[P, R], position: Callable[[Store], Position]) -> 
     @wraps(callback)
     def answered(*arguments: P.args, **named: P.kwargs) -> R:
         who, now = actor(), services().clock()
-        question = (callback, who.role, who.projects, orjson.dumps(arguments[1:]))
+        question = (callback, who.role, who.sees_all, who.projects, orjson.dumps(arguments[1:]))
         moment = Moment(position(services().store), now // (SECONDS * 1000))
         answers: Answers = current_app.extensions["observatory_answers"]
         found: R = answers.get(question, moment, lambda: plain(callback(*arguments, **named)))

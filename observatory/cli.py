@@ -14,7 +14,7 @@ from pathlib import Path
 
 from observatory import config
 from observatory.config import Settings
-from observatory.errors import ConfigurationError, ObservatoryError
+from observatory.errors import ConfigurationError, Invalid, ObservatoryError
 from observatory.supervision import ROOT, Child, environment, refusal, require_free_port
 
 KEPT_IN_DEMO = {"host", "port", "interval", "streams", "workers", "log_level"}
@@ -22,15 +22,19 @@ KEPT_IN_DEMO = {"host", "port", "interval", "streams", "workers", "log_level"}
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments, rest = parser().parse_known_args(argv)
-    if rest and arguments.run is not simulate:
+    if rest and arguments.run not in WITH_OPTIONS:
         parser().error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return int(arguments.run(rest) or 0)
     except ConfigurationError as error:
         print(refusal(error), file=sys.stderr)
         return 2
+    except Invalid as error:
+        for fault in error.faults:
+            print(f"observatory: {fault['message']}", file=sys.stderr)
+        return 2
     except ObservatoryError as error:
-        print(f"observatory: {error}", file=sys.stderr)
+        print(f"observatory: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
 
@@ -38,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("observatory", description="Monitoring and control for the Happy DevKit.")
     commands = made.add_subparsers(metavar="command", required=True)
     for name, (run, help_) in COMMANDS.items():
-        commands.add_parser(name, help=help_, add_help=name != "simulate").set_defaults(run=run)
+        commands.add_parser(name, help=help_, add_help=run not in WITH_OPTIONS).set_defaults(run=run)
     return made
 
 
@@ -125,6 +129,20 @@ def simulate(argv: Sequence[str]) -> int:
     return simulator.main(list(argv))
 
 
+def user(argv: Sequence[str]) -> int:
+    """People: who may sign in, as what."""
+    from observatory import cli_people
+
+    return cli_people.users(argv)
+
+
+def token(argv: Sequence[str]) -> int:
+    """API tokens."""
+    from observatory import cli_people
+
+    return cli_people.tokens(argv)
+
+
 def migrate(_: Sequence[str]) -> int:
     """Bring the database to this release's schema."""
     from observatory.store.engine import migrate as bring_forward
@@ -153,6 +171,9 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "demo": (demo, "everything from nothing, with a simulated DevKit"),
     "collect": (collect, "the collector as a process of its own"),
     "simulate": (simulate, "the DevKit simulator"),
+    "user": (user, "people: who may sign in, as what; `observatory user` lists what can be done"),
+    "token": (token, "API tokens; `observatory token` lists what can be done"),
     "migrate": (migrate, "bring the database to this release's schema"),
     "config": (show_config, "every setting and its value"),
 }
+WITH_OPTIONS = {simulate, user, token}  # they read what follows their name by themselves

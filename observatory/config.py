@@ -5,6 +5,7 @@ file: `JWT_SECRET_FILE=/run/secrets/jwt`. Loading collects every fault and raise
 """
 
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Callable, Mapping
@@ -17,6 +18,10 @@ from observatory.errors import ConfigurationError
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 PREFIX = "NEXT_PUBLIC_"
+URL_LIMIT = 2000  # characters
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
 WEAK = {"secret", "changeme", "change-me", "password", "development", "<generated-secret>"}
 
 
@@ -53,6 +58,10 @@ def seconds(text: str) -> float:
     return value
 
 
+def folder(text: str) -> Path | None:
+    return Path(text) if text.strip() else None
+
+
 def web_url(text: str) -> str:
     return address(text, ("http", "https"))
 
@@ -62,16 +71,54 @@ def socket_url(text: str) -> str:
 
 
 def address(text: str, schemes: tuple[str, ...]) -> str:
+    if len(text) > URL_LIMIT:
+        raise ValueError(f"must not be longer than {URL_LIMIT} characters")
+    if " " in text or not text.isprintable():  # some of these the parser would take out in silence
+        raise ValueError("must not hold spaces or control characters")
     try:
         parts = urlsplit(text)
         good = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         good = False
-    if good and (parts.username or parts.password):
+    if good and "@" in parts.netloc:
         raise ValueError("must not hold a user or password: a token goes into token_env, a header into headers_env")
     if not good:
         raise ValueError(f"must be an address that starts with {' or '.join(s + '://' for s in schemes)}")
     return text.rstrip("/")
+
+
+def origins(text: str) -> tuple[str, ...]:
+    """Origins as browsers write them, separated by commas."""
+    return tuple(dict.fromkeys(origin(part.strip()) for part in text.split(",") if part.strip()))
+
+
+def origin(text: str) -> str:
+    """`scheme://host[:port]`, in small letters and without the port that the scheme implies."""
+    match = ORIGIN.fullmatch(text.lower())
+    if match is None or not 0 < int(match["port"] or 1) < 65536:
+        raise ValueError(
+            f"must be origins such as https://tool.example or http://localhost:3000, which {text!r} is not"
+        )
+    implied = {"http": "80", "https": "443"}[match["scheme"]]
+    port = "" if match["port"] in {None, implied} else f":{int(match['port'])}"
+    return f"{match['scheme']}://{match['host']}{port}"
+
+
+def redis_url(text: str) -> str:
+    if urlsplit(text).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must be an address that starts with redis:// or rediss://")
+    return text
+
+
+def limit(text: str) -> str:
+    """A limit as Flask-Limiter reads it, such as `60 per minute` or `5 per 15 minutes`."""
+    import limits
+
+    try:
+        limits.parse(text)
+    except ValueError:
+        raise ValueError("must be a limit such as `60 per minute` or `5 per 15 minutes`") from None
+    return text
 
 
 def one_of(*words: str) -> Callable[[str], str]:
@@ -118,13 +165,13 @@ class Settings:
         "JWT_SECRET", secret=True, shown="generated into the data folder in development; required in production",
     )  # fmt: skip
     session_secret: str = setting(
-        str, "", "Derives the key our own /metrics is read with: at least 32 characters.", "SESSION_SECRET",
-        secret=True, shown="generated into the data folder in development; required in production",
+        str, "", "Signs what is no session, such as links to choose a password: at least 32 characters.",
+        "SESSION_SECRET", secret=True, shown="generated into the data folder in development; required in production",
     )  # fmt: skip
     session_length: float = setting(seconds, 86400.0, "How long a session lasts, such as 24h.", "JWT_EXPIRY")
     admin_password: str = setting(
         str, "", "Password of the first administrator, `admin`. Acts only while no administrator exists.",
-        "OBSERVATORY_ADMIN_PASSWORD", secret=True, shown="a one-time link in the log",
+        "OBSERVATORY_ADMIN_PASSWORD", secret=True, shown="a link in the log, by which one is chosen once",
     )  # fmt: skip
     collector: str = setting(
         one_of("beside", "external"), "beside",
@@ -140,13 +187,71 @@ class Settings:
         shown="0; 1 when TRUST_PROXY_HEADERS is true or DYNO is set",
     )  # fmt: skip
     trust_proxy_headers: bool = setting(boolean, False, "The same as TRUSTED_PROXIES=1.", "TRUST_PROXY_HEADERS")
+    allowed_origins: tuple[str, ...] = setting(
+        origins, (),
+        "Other sites whose scripts may call /api with a bearer token, separated by commas: each scheme://host[:port].",
+        "ALLOWED_ORIGINS",
+    )  # fmt: skip
     log_level: str = setting(
         one_of("debug", "info", "warning", "error"), "info", "How much is logged.", "OBSERVATORY_LOG_LEVEL"
     )
+    streams_per_session: int = setting(
+        count, 12, "Open live streams of one session: a tab holds one.", "OBSERVATORY_STREAMS_PER_SESSION"
+    )
+    streams_per_address: int = setting(
+        count, 200, "Open live streams from one address.", "OBSERVATORY_STREAMS_PER_ADDRESS"
+    )
+    redis_url: str = setting(
+        redis_url, "", "Redis: counts all limits for all processes. Sessions stay in the database.", "REDIS_URL",
+        secret=True, shown="the database counts sign-ins and commands, each process its reads",
+    )  # fmt: skip
+    limit_auth: str = setting(
+        limit, "5 per 15 minutes", "Failed sign-ins of one name from one address.", "OBSERVATORY_LIMIT_AUTH"
+    )
+    limit_auth_address: str = setting(
+        limit, "30 per 15 minutes", "Failed sign-ins from one address, whatever the name.",
+        "OBSERVATORY_LIMIT_AUTH_ADDRESS",
+    )  # fmt: skip
+    limit_anonymous: str = setting(
+        limit, "100 per 15 minutes", "API requests without a session, by address.", "OBSERVATORY_LIMIT_ANONYMOUS"
+    )
+    limit_global: str = setting(
+        limit, "1000 per minute", "API requests of a session or token that no other group counts.",
+        "OBSERVATORY_LIMIT_GLOBAL",
+    )  # fmt: skip
+    limit_projects: str = setting(limit, "30 per minute", "Requests below /api/projects.", "OBSERVATORY_LIMIT_PROJECTS")
+    limit_agents: str = setting(limit, "60 per minute", "Requests below /api/agents.", "OBSERVATORY_LIMIT_AGENTS")
+    limit_telemetry: str = setting(
+        limit, "120 per minute", "Requests below /api/telemetry and /api/series.", "OBSERVATORY_LIMIT_TELEMETRY"
+    )
+    limit_commands: str = setting(
+        limit, "60 per minute", "What is asked of a service: commands, and readings out of turn.",
+        "OBSERVATORY_LIMIT_COMMANDS",
+    )  # fmt: skip
+    limit_reports: str = setting(
+        limit, "60 per minute", "Reports of browsers about the content policy, by address.",
+        "OBSERVATORY_LIMIT_REPORTS",
+    )  # fmt: skip
+    limit_ui: str = setting(
+        limit, "600 per minute", "Pages, their callbacks and streams, of a session.", "OBSERVATORY_LIMIT_UI"
+    )
+    audit_retention: float = setting(
+        seconds, 90 * 86400.0, "How long the audit log is kept, such as 90d.", "OBSERVATORY_AUDIT_RETENTION"
+    )
     interval: float = setting(seconds, 10.0, "How often a target is read, such as 10s.", "OBSERVATORY_INTERVAL")
+    private_targets: bool = setting(
+        boolean, False,
+        "true: targets that administrators add may lie in private networks and on this machine. Link-local and "
+        "metadata addresses stay refused; what the environment or the file names may lie anywhere.",
+        "OBSERVATORY_PRIVATE_TARGETS",
+    )  # fmt: skip
     retention: float = setting(
         seconds, 30 * 86400.0, "How long samples are kept, such as 30d.", "OBSERVATORY_RETENTION"
     )
+    shared_state_dir: Path | None = setting(
+        folder, Path("~/.shared-config"),
+        "Folder of broadcast.json, whose messages become events. Set and empty: none is read.", "SHARED_STATE_DIR",
+    )  # fmt: skip
     mock_mode: bool = setting(
         boolean, False, "Start the DevKit simulator and read that. Every number then says simulated.", "MOCK_MODE"
     )
@@ -178,6 +283,11 @@ class Settings:
     bridge_api_key: str = setting(str, "", "Sent to the Bridge as X-API-Key.", "BRIDGE_API_KEY", secret=True)
 
     @property
+    def limits(self) -> dict[str, str]:
+        """Every limit by the name of its group."""
+        return {name.removeprefix(LIMIT): getattr(self, name) for name in LIMITED}
+
+    @property
     def production(self) -> bool:
         return self.environment == "production"
 
@@ -191,6 +301,11 @@ class Settings:
     @property
     def sqlite(self) -> bool:
         return not self.database_url
+
+
+LIMIT = "limit_"
+LIMITED = tuple(item.name for item in fields(Settings) if item.name.startswith(LIMIT))
+DEFAULT_LIMITS = {item.name.removeprefix(LIMIT): str(item.default) for item in fields(Settings) if item.name in LIMITED}
 
 
 def load(environ: Mapping[str, str] | None = None, *, create_secrets: bool = True) -> Settings:
@@ -233,9 +348,15 @@ def read_settings_table(path: Path | None) -> tuple[dict[str, str], list[str]]:
     if path is None:
         return {}, []
     try:
-        document = tomllib.loads(path.read_text())
+        return settings_table(path, path.read_bytes())
     except OSError as error:
         return {}, [f"OBSERVATORY_CONFIG: {path} cannot be read ({error.strerror})."]
+
+
+def settings_table(path: Path, content: bytes) -> tuple[dict[str, str], list[str]]:
+    """The same, of a file that was read."""
+    try:
+        document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return {}, [f"{path} is not valid TOML: {error}."]
     table = document.get("settings", {})
@@ -245,6 +366,19 @@ def read_settings_table(path: Path | None) -> tuple[dict[str, str], list[str]]:
     faults = [f"{path}: unknown setting {key!r}." for key in table if key not in known]
     texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in table.items() if k in known}
     return texts, faults
+
+
+def settings_faults(path: Path, content: bytes) -> list[str]:
+    """What is wrong with the `[settings]` of a file that was read, as far as the table alone shows it."""
+    texts, faults = settings_table(path, content)
+    for item in fields(Settings):
+        try:
+            if item.name in texts:
+                item.metadata["parse"](texts[item.name])
+        except ValueError as fault:
+            shown = "" if item.metadata["secret"] else f" (it is {texts[item.name]!r})"
+            faults.append(f"{item.name} in {path} {fault}{shown}.")
+    return faults
 
 
 def find(environ: Mapping[str, str], names: tuple[str, ...], faults: list[str]) -> tuple[str | None, str]:
@@ -269,6 +403,9 @@ def derive(values: dict[str, Any], environ: Mapping[str, str]) -> None:
     if "environment" not in values:
         exposed = host is not None and host not in LOOPBACK
         values["environment"] = "production" if on_dyno or exposed else "development"
+    named = [environ.get(f"{prefix}SHARED_STATE_DIR") for prefix in (PREFIX, "")]
+    if "" in named and not any(named):
+        values["shared_state_dir"] = None  # elsewhere an empty variable is one that is not set
     production = values["environment"] == "production"
     values["data"] = Path(values.get("data", "var")).absolute()  # whatever is read later from another folder
     values.setdefault("host", "0.0.0.0" if production else "127.0.0.1")  # noqa: S104 — the platform routes to it

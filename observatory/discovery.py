@@ -1,7 +1,8 @@
-"""Which targets there are: the environment, the file's `[[target]]`, and what answers on the default ports.
+"""Which targets there are: the environment, the file's `[[target]]`, what answers on the default ports, and the MCP
+servers of projects.
 
-A variable that is set makes a target always. On a default port something becomes a target only after it answered in
-the contract's shape: another program may well listen there.
+A variable that is set makes a target always. On a default port, or where a project says that its MCP server is,
+something becomes a target only after it answered in the contract's shape: another program may well listen there.
 """
 
 import re
@@ -10,7 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from observatory.clients.addresses import rule_of
 from observatory.clients.base import Session
 from observatory.clients.bridge import Bridge
 from observatory.clients.devkit import DevKit
@@ -50,7 +53,12 @@ OURS = {"simulated", "reported", "project", "agent"}  # labels that say where a 
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 NAME_LIMIT = 100
-PRECEDENCE = (Origin.BUILTIN, Origin.SIMULATOR, Origin.ENVIRONMENT, Origin.FILE, Origin.DISCOVERED, Origin.ADMIN)
+PRECEDENCE = (
+    Origin.BUILTIN, Origin.SIMULATOR, Origin.ENVIRONMENT, Origin.FILE, Origin.DISCOVERED, Origin.PROJECT, Origin.ADMIN,
+)  # fmt: skip
+IMPLIED = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+HERE = {"127.0.0.1", "::1"}  # other spellings of localhost
+MCP_HEALTH = "/mcp/health"
 MISSING = object()
 
 
@@ -110,15 +118,51 @@ def itself(url: str, token: str, interval: float = 10.0) -> Target:
 
 
 def merge(*lists: Iterable[Target]) -> list[Target]:
-    """All targets, each name once, by who named it: environment before file before discovered before admin.
+    """All targets, each thing once, by who named it: environment before file before discovered before admin.
 
-    What is built in comes first of all, so that no entry can take its name.
+    The same thing has the same name, or is of the same kind at the same place; whoever names it too is mentioned in
+    `also`. One source may ask a place in two ways: its own two names stay two. What is built in comes first of all, so
+    that no entry can take its name.
     """
     kept: dict[str, Target] = {}
-    ranked = sorted((target for found in lists for target in found), key=lambda t: PRECEDENCE.index(t.origin))
-    for target in ranked:
-        kept.setdefault(target.name, target)
+    known_as: dict[str, str] = {}  # every name that was given → the one it is kept under
+    at: dict[tuple[Kind, str], str] = {}
+    for target in sorted((one for found in lists for one in found), key=lambda t: PRECEDENCE.index(t.origin)):
+        here = (target.kind, place(target.url))
+        name = known_as.get(target.name) or at.get(here)
+        if name is None or (target.name not in known_as and kept[name].origin is target.origin):
+            kept[target.name] = target
+            at.setdefault(here, target.name)
+            name = target.name
+        else:
+            kept[name] = replace(kept[name], also=(*kept[name].also, (target.origin, target.name)))
+        known_as.setdefault(target.name, name)
     return list(kept.values())
+
+
+def place(url: str) -> str:
+    """Where a URL leads, in one spelling: small letters, `localhost`, the port always, no slash at the end."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or IMPLIED.get(parts.scheme)
+    except ValueError:
+        return url
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{'localhost' if host in HERE else host}:{port}{parts.path.rstrip('/')}{query}"
+
+
+def mcp_server(name: str, url: str, project: str, interval: float) -> Target:
+    """The MCP server of a project, as something to be asked whether it is there: what it can do is told elsewhere."""
+    base = ("http" + url.removeprefix("ws") if url.startswith("ws") else url).rstrip("/")
+    return Target(
+        name=f"mcp-{name}",
+        kind=Kind.HTTP,
+        url=base + MCP_HEALTH,
+        origin=Origin.PROJECT,
+        interval=interval,
+        project=project,
+        expect=Expect(),
+    )
 
 
 def probe(target: Target, *, clock: Callable[[], Instant]) -> bool:
@@ -128,8 +172,9 @@ def probe(target: Target, *, clock: Callable[[], Instant]) -> bool:
         Kind.MCP_DAEMON: answers_as_daemon,
         Kind.DEVKIT_API: answers_as_devkit,
         Kind.NEXUS_CONSOLE: answers_as_console,
+        Kind.HTTP: answers_as_mcp_server,
     }
-    session = Session(target, clock=clock)
+    session = Session(target, clock=clock, rule=rule_of(target))
     try:
         return target.kind in asks and asks[target.kind](session, target.url)
     except TargetError:
@@ -168,6 +213,10 @@ def answers_as_console(session: Session, url: str) -> bool:
     return health.status is not None and bool(health.version)
 
 
+def answers_as_mcp_server(session: Session, url: str) -> bool:
+    return McpDaemon(session, url.removesuffix(MCP_HEALTH)).identity().config is not None
+
+
 def from_file(path: Path | None, environ: Mapping[str, str], interval: float = 10.0) -> list[Target]:
     """The `[[target]]` entries of the configuration file, whose default interval is `interval`.
 
@@ -176,9 +225,16 @@ def from_file(path: Path | None, environ: Mapping[str, str], interval: float = 1
     if path is None:
         return []
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError([f"{path} cannot be read ({error.strerror})."]) from error
+    return from_content(path, content, environ, interval)
+
+
+def from_content(path: Path, content: bytes, environ: Mapping[str, str], interval: float = 10.0) -> list[Target]:
+    """The same, of a file that was read."""
+    try:
+        document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([f"{path} is not valid TOML: {error}."]) from error
     faults = [f"{path}: unknown table {key!r}." for key in document if key not in FILE_TABLES]

@@ -7,6 +7,7 @@ A duration is a float of seconds unless its name says otherwise.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +15,11 @@ Instant: TypeAlias = int  # milliseconds since 1970-01-01T00:00:00Z
 Labels: TypeAlias = tuple[tuple[str, str], ...]  # sorted by key
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def iso(at: Instant) -> str:
+    """ISO 8601 UTC with milliseconds and Z."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 TITLES = {
@@ -48,6 +54,7 @@ class Origin(StrEnum):
     ENVIRONMENT = "environment"
     FILE = "file"
     DISCOVERED = "discovered"
+    PROJECT = "project"  # a project names its MCP server, and a Bridge passes it on
     ADMIN = "admin"
     SIMULATOR = "simulator"
     BUILTIN = "builtin"
@@ -77,6 +84,14 @@ class State(StrEnum):
     DOWN = "down"
     PAUSED = "paused"
     UNKNOWN = "unknown"
+
+
+class StreamState(StrEnum):
+    """How a Bridge's WebSocket is. One that is connected and tells nothing is not live: its projects are polled."""
+
+    HEARD = "heard"
+    SILENT = "silent"  # connected, nothing heard
+    DOWN = "down"
 
 
 class Health(StrEnum):
@@ -135,6 +150,7 @@ class Target:
     token: str = ""  # sent as bearer
     headers: tuple[tuple[str, str], ...] = ()
     expect: Expect | None = None
+    also: tuple[tuple[Origin, str], ...] = ()  # who else names it, and what they call it
 
 
 class Sample(NamedTuple):
@@ -147,6 +163,16 @@ class Sample(NamedTuple):
     value: float
     labels: Labels = ()
     at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastCommand:
+    """The last command that an agent was given, as its service tells: `source` is who gave it, `result` what came."""
+
+    type: str
+    at: Instant | None = None
+    source: str = ""
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +198,7 @@ class Agent:
     can_start: bool | None = None
     can_stop: bool | None = None
     can_pause: bool | None = None
+    last_command: LastCommand | None = None
     error: str = ""
 
 
@@ -185,6 +212,54 @@ class Project:
     description: str = ""
     icon: str = ""
     color: str = ""
+    ws_url: str = ""  # where its own stream is, when that is not the Bridge's
+    bridge_url: str = ""
+    mcp_url: str = ""
+    has_mcp: bool | None = None
+    dashboards: Mapping[str, object] = field(default_factory=dict)
+    telemetry_map: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class McpServer:
+    """An MCP server that a Bridge knows of. `url` is a project's word."""
+
+    id: str
+    name: str = ""
+    project_path: str = ""
+    url: str = ""
+    status: str = ""  # active, inactive, error
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class McpContext:
+    """What a Bridge tells of MCP servers, or why it did not."""
+
+    available: bool | None = None
+    servers: tuple[McpServer, ...] = ()
+    cause: Cause | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """What is known of a Bridge's WebSocket at one moment.
+
+    `since` is when the state began: of a silent one since when nothing was heard. `partial` says that some projects
+    have a connection of their own which is not as good as the best. `counts` are frames by type, `unused` those that
+    were left out by reason.
+    """
+
+    state: StreamState
+    since: Instant
+    heard: Instant | None = None  # the last frame that told something
+    cause: Cause | None = None  # why it is down, or a part of it
+    detail: str = ""
+    partial: bool = False
+    opened: int = 0  # how often a connection was open
+    counts: Mapping[str, int] = field(default_factory=dict)
+    unused: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +290,8 @@ class Scrape:
     agents: tuple[Agent, ...] | None = None
     agents_complete: bool = False
     projects: tuple[Project, ...] | None = None
+    events: tuple["Event", ...] = ()  # what it says has happened
+    context: McpContext | None = None  # of MCP servers; it has an outcome of its own, and is pushed
 
     @property
     def duration(self) -> float:
@@ -250,16 +327,20 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: a signed-in person (later also a token or a screen).
+    """Who asks: a signed-in person, or a program with that person's API token (later also a screen).
 
-    `projects` are the ids the actor may see; an empty tuple means all for admins and none for everybody else.
+    `projects` are the ids the actor may see; an empty tuple means all for admins and none for everybody else. An API
+    token says by `everything` what it sees: an administrator's may be of a lesser role, or cut to projects.
     """
 
     user: int
     name: str
     role: Role
     projects: tuple[str, ...]
-    session: str  # the token's jti
+    session: str  # which session, through all renewals of its token; "" for an API token
+    token: int | None = None  # which API token, None for a session
+    everything: bool | None = None  # None: as the role says
+    confirmed: Instant | None = field(default=None, compare=False)  # when the password was last given in this session
 
     def may(self, role: Role) -> bool:
         order = list(Role)
@@ -267,4 +348,41 @@ class Actor:
 
     def sees(self, project: str) -> bool:
         """Whether things of `project` are visible; "" is what belongs to no project."""
-        return not project or self.role is Role.ADMIN or project.lower() in self.projects
+        return not project or self.sees_all or project.lower() in self.projects
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing is cut away."""
+        return self.role is Role.ADMIN if self.everything is None else self.everything
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who did something, as the audit log keeps it apart from what was done. `user` is None for a stranger."""
+
+    user: int | None = None
+    name: str = ""
+    address: str = "unknown"
+    user_agent: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One line of the audit log: who did or tried what, and what came of it. `details` hold no secrets.
+
+    A `repeated` one is a denial: those of the same event and address within a minute become one line with a count.
+    """
+
+    at: Instant
+    event: str  # the contract's names (`auth.login.failed`), ours for changes (`user.created`)
+    level: Level
+    subject: Subject
+    action: str = ""
+    resource: str = ""
+    project: str = ""
+    reason: str = ""
+    method: str = ""
+    path: str = ""
+    details: Mapping[str, object] = field(default_factory=dict)
+    repeated: bool = False
+    times: int = 1

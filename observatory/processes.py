@@ -7,20 +7,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from itertools import chain
+from pathlib import Path
 
 import httpx
 
 from observatory import config, discovery, log
+from observatory.audit import entry
 from observatory.auth import passwords
-from observatory.auth.tokens import metrics_token
 from observatory.clients.base import tls
 from observatory.collector.loop import Collector, backfill
 from observatory.config import Settings
 from observatory.context import wall_clock
 from observatory.errors import ConfigurationError, ObservatoryError
-from observatory.model import DAY, HOUR, MINUTE, Instant, Origin, Target, Window
-from observatory.store import accounts, runs, targets
+from observatory.model import DAY, HOUR, MINUTE, AuditRecord, Instant, Window
+from observatory.people import COMMAND_LINE, Administration
+from observatory.registry import Registry
+from observatory.store import accounts, runs
 from observatory.store.engine import Store, migrate, open_store, require_schema
 from observatory.supervision import environment, when_parent_ends
 
@@ -29,6 +33,7 @@ PORTS = list(chain.from_iterable((f"--{name}-port", "0") for name in ("bridge", 
 HISTORY = DAY + HOUR  # so that every moment of the last day has a yesterday to be compared with
 FAR_STEP = 15 * MINUTE  # one reading a cell of the history bars
 CLOSE, CLOSE_STEP = 30 * MINUTE, 2 * MINUTE  # the last half hour, closer
+EVERYWHERE = "0.0.0.0"  # noqa: S104 — compared, not bound
 
 logger = log.get(__name__)
 
@@ -72,16 +77,42 @@ def ready_store(settings: Settings) -> Store:
 
 
 def ensure_admin(store: Store, settings: Settings) -> None:
-    """Create the first administrator while there is none, with the password of the settings or one made now."""
+    """While no administrator can sign in, let `admin` be one: with the password of the settings, or with a link in the
+    log by which one is chosen once. Each start makes another link, and the older one stops working."""
     if accounts.has_admin(store):
         return
-    password = settings.admin_password or secrets.token_urlsafe(12) + "!aA1"
-    faults = passwords.violations(password, production=True) if settings.production else ()
-    if faults:
-        raise ConfigurationError([f"OBSERVATORY_ADMIN_PASSWORD: {fault}" for fault in faults])
-    created = accounts.ensure_admin(store, passwords.hash_password(password), now=wall_clock())
-    if created and not settings.admin_password:
-        print(f"\n  First sign-in: user admin, password {password}\n", file=sys.stderr, flush=True)
+    now, password = wall_clock(), settings.admin_password
+    told = told_by_command("user.first_admin", resource="admin")
+    if password:
+        faults = passwords.violations(password, production=settings.production)
+        if faults and settings.production:
+            raise ConfigurationError([f"OBSERVATORY_ADMIN_PASSWORD: {fault}" for fault in faults])
+        accounts.ensure_admin(store, passwords.hash_password(password), now=now, told=told)
+        return
+    link = administration(store, settings).link()
+    if accounts.ensure_admin(store, accounts.NO_PASSWORD, now=now, link=(link.hash, link.expires), told=told):
+        words = ("First sign-in as admin: choose a password at", f"  {link.url}", elsewhere(settings))
+        print("", *filter(None, words), sep="\n  ", end="\n\n", file=sys.stderr, flush=True)
+
+
+def administration(store: Store, settings: Settings) -> Administration:
+    """What the command line does to users and tokens: whoever can start us here may do everything."""
+    host = "127.0.0.1" if settings.host == EVERYWHERE else settings.host
+    address = settings.api_url or f"http://{host}:{settings.port}"
+    return Administration(store, settings.session_secret, address, wall_clock, told_by_command, at_the_machine=True)
+
+
+def elsewhere(settings: Settings) -> str:
+    """A remark beside a link whose address may not be the one that people use, "" where it is."""
+    if settings.api_url or settings.host != EVERYWHERE:
+        return ""
+    return "API_URL is not set: where people reach us by another address, put that one before /setup/."
+
+
+def told_by_command(
+    event: str, *, resource: str = "", reason: str = "", details: Mapping[str, object] | None = None
+) -> AuditRecord:
+    return entry(event, COMMAND_LINE, at=wall_clock(), resource=resource, reason=reason, details=details)
 
 
 def collect(settings: Settings) -> int:
@@ -90,13 +121,19 @@ def collect(settings: Settings) -> int:
     store = ready_store(settings)
     holder = f"{os.getpid()}-{secrets.token_hex(4)}"
     simulator = Simulator() if settings.mock_mode else None
+    registry = Registry(settings, store, clock=wall_clock, simulated=simulator.urls if simulator else None)
     collector = Collector(
         store,
-        TargetList(settings, store, simulator),
+        registry,
+        news=registry.news,
+        explore=registry.explore,
         clock=wall_clock,
         holder=holder,
         retention=settings.retention,
+        audit_retention=settings.audit_retention,
         telemetry=settings.telemetry_enabled,
+        private_targets=settings.private_targets,
+        shared_state=at_home(settings.shared_state_dir),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: collector.stop())
@@ -110,38 +147,12 @@ def collect(settings: Settings) -> int:
     return 0
 
 
-class TargetList:
-    """What to watch, asked anew every half minute. Once in use, a broken file leaves the last good list."""
-
-    def __init__(self, settings: Settings, store: Store, simulator: "Simulator | None") -> None:
-        self.settings, self.store, self.simulator = settings, store, simulator
-        self.from_file = discovery.from_file(settings.config, os.environ, settings.interval)
-
-    def __call__(self) -> list[Target]:
-        own = discovery.itself(self.own_address(), metrics_token(self.settings.session_secret), self.settings.interval)
-        if self.simulator is not None:
-            simulated = discovery.simulated(self.simulator.urls, self.settings.interval)
-            return discovery.merge(simulated, self.file(), [own])
-        named = discovery.merge(discovery.from_settings(self.settings), self.file())
-        return discovery.merge(named, self.discovered({target.name for target in named}), [own])
-
-    def own_address(self) -> str:
-        if self.settings.collector == "external" and self.settings.api_url:
-            return f"{self.settings.api_url}/metrics"
-        return f"http://127.0.0.1:{self.settings.port}/metrics"
-
-    def file(self) -> list[Target]:
-        try:
-            self.from_file = discovery.from_file(self.settings.config, os.environ, self.settings.interval)
-        except ConfigurationError as error:
-            logger.warning("targets_file_broken", faults=error.faults)
-        return self.from_file
-
-    def discovered(self, taken: set[str]) -> list[Target]:
-        """Services on their default ports: those that ever answered, and those that answer now."""
-        known = {row.name for row in targets.current(self.store) if row.origin == Origin.DISCOVERED}
-        possible = discovery.candidates(self.settings, taken)
-        return [target for target in possible if target.name in known or discovery.probe(target, clock=wall_clock)]
+def at_home(folder: Path | None) -> Path | None:
+    """`folder` with `~` as its place; None when there is none, or nobody knows where home is."""
+    try:
+        return None if folder is None else folder.expanduser()
+    except RuntimeError:
+        return None
 
 
 class Simulator:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from observatory.store.engine import Store, migrate, open_store
 from tests.contract.options import pytest_addoption  # noqa: F401
@@ -13,6 +14,16 @@ from tests.support import simulator as simulators
 from tests.support.clock import Clock
 from tests.support.processes import free_port as find_free_port
 from tests.support.simulator import Simulator
+
+
+# As the product logs: plain. What structlog does by itself draws a traceback for seconds, in the thread that logs it.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(["event"]),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

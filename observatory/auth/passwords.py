@@ -5,14 +5,23 @@ own defaults take 64 MiB each, and a handful of concurrent logins must not fill 
 """
 
 import secrets
+import string
 from functools import cache
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
 from threading import BoundedSemaphore
+from typing import cast
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 SPECIAL = '!@#$%^&*(),.?":{}|<>'
-MINIMUM, MINIMUM_IN_PRODUCTION = 8, 12
+MINIMUM, MINIMUM_IN_PRODUCTION, LONGEST = 8, 12, 200
+COMMON = 1000
+NO_WORD = string.punctuation + string.whitespace
+NO_LETTER = NO_WORD + string.digits
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _room = BoundedSemaphore(2)
@@ -43,12 +52,29 @@ def violations(password: str, *, production: bool = False) -> tuple[str, ...]:
     minimum = MINIMUM_IN_PRODUCTION if production else MINIMUM
     rules = (
         (len(password) >= minimum, f"Password must have at least {minimum} characters."),
+        (len(password) <= LONGEST, f"Password must have at most {LONGEST} characters."),
         (any(c.isupper() for c in password), "Password must have an upper case letter."),
         (any(c.islower() for c in password), "Password must have a lower case letter."),
         (any(c.isdigit() for c in password), "Password must have a digit."),
         (any(c in SPECIAL for c in password), f"Password must have one of {SPECIAL}"),
+        (not is_common(password), "Password must not be one of the most common, nor one of them with an ending."),
     )
     return tuple(sentence for met, sentence in rules if not met)
+
+
+def is_common(password: str) -> bool:
+    """Whether `password` is one of the thousand most common, whatever its case, what surrounds it and its ending."""
+    low = password.lower()
+    return not {low, low.strip(NO_WORD), low.rstrip(NO_LETTER)}.isdisjoint(most_common())
+
+
+@cache
+def most_common() -> frozenset[str]:
+    """The thousand passwords that leaked most often, as zxcvbn keeps them. Its module is run and let go again: its
+    other lists would stay in memory for good."""
+    installed = cast(ModuleSpec, find_spec("zxcvbn")).origin or ""
+    lists = run_path(str(Path(installed).with_name("frequency_lists.py")))["FREQUENCY_LISTS"]
+    return frozenset(lists["passwords"][:COMMON])
 
 
 @cache

@@ -1,4 +1,5 @@
-"""Session tokens: JWT, HS256, with the claims of the DevKit's contract. Whether a session ended, the database knows."""
+"""Tokens. A session's is a JWT, HS256, with the claims of the DevKit's contract; an API token and the secret of a link
+are random, and kept as hashes only. Whether one of them ended, the database knows."""
 
 import hashlib
 import hmac
@@ -9,12 +10,13 @@ from dataclasses import dataclass
 import jwt
 
 from observatory.auth.roles import permissions
-from observatory.errors import Unauthenticated
+from observatory.errors import Expired, Unauthenticated
 from observatory.model import Instant, Role
 
 ALGORITHM = "HS256"
 REQUIRED = ("userId", "jti", "iat", "exp")
 INVALID = "Invalid authentication token"
+API_PREFIX = "obs_"  # by which a leaked one is recognised, by us and by scanners of secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def sign(claims: Claims, keys: Sequence[str]) -> str:
 
 
 def verify(token: str, keys: Sequence[str], *, now: Instant) -> Claims:
-    """The claims of a token that any of `keys` signed and that has not expired. Raises Unauthenticated."""
+    """The claims of a token that any of `keys` signed and that has not expired. Raises Unauthenticated, Expired."""
     for key in keys:
         try:
             body = jwt.decode(
@@ -69,16 +71,36 @@ def verify(token: str, keys: Sequence[str], *, now: Instant) -> Claims:
 
 
 def read(body: dict[str, object], now: Instant) -> Claims:
-    """Claims from a verified body. Raises Unauthenticated when one is missing, of another type, or in the past."""
+    """Claims from a verified body. Raises Unauthenticated when one is missing or of another type, Expired."""
     user, jti, issued, expires = (body.get(name) for name in REQUIRED)
     granted, projects = body.get("permissions") or [], body.get("projectIds") or []
     if not (isinstance(user, str) and user and isinstance(jti, str) and jti):
         raise Unauthenticated(INVALID)
-    if not (isinstance(issued, int) and isinstance(expires, int) and expires * 1000 > now):
+    if not (isinstance(issued, int) and isinstance(expires, int)):
         raise Unauthenticated(INVALID)
+    if expires * 1000 <= now:
+        raise Expired(INVALID)
     if not (isinstance(granted, list) and isinstance(projects, list)):
         raise Unauthenticated(INVALID)
     return Claims(user, tuple(map(str, granted)), tuple(map(str, projects)), jti, issued * 1000, expires * 1000)
+
+
+def new_api_token() -> str:
+    return API_PREFIX + secrets.token_urlsafe(32)
+
+
+def api_token_hash(token: str) -> str:
+    """What is kept of an API token. It holds 256 random bits, so that a fast hash without salt is enough."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_link_secret() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def link_hash(secret: str, link: str) -> str:
+    """What is kept of a link's secret: keyed, so that who reads the database cannot make one."""
+    return derive(secret, f"link:{link}")
 
 
 def metrics_token(secret: str) -> str:

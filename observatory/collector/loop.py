@@ -8,15 +8,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from observatory import log
-from observatory.collector.scrape import Reader, delay, open_reader
+from observatory.clients.addresses import rule_of
+from observatory.clients.resolver import SYSTEM, Resolve
+from observatory.collector.broadcast import Broadcasts
+from observatory.collector.circuit import Circuit
+from observatory.collector.scrape import Reader, open_reader
 from observatory.collector.stream import BridgeStream
 from observatory.errors import StoreError, StoreRefused
 from observatory.model import Event, Instant, Kind, Level, Scrape, Target
-from observatory.store import chunks, events, leases, probes, targets
+from observatory.store import audit, chunks, events, leases, probes, runs, targets
 from observatory.store.engine import Store
 from observatory.store.scrapes import Recorder
+from observatory.store.streams import StreamNotes
 
 LEASE = "collector"
 LEASE_SECONDS = 10.0  # after a kill another collector is at work within 15 s
@@ -24,9 +30,13 @@ RENEW_SECONDS = 3.0
 LIST_SECONDS = 30.0  # discovery's own beat
 TIDY_SECONDS = 15.0
 PROBE_SECONDS = 0.5
+BROADCAST_SECONDS = 30.0
+STREAM_SECONDS = 1.0
+FOLLOW_SECONDS = 0.5  # what somebody adds or pauses holds within a second
+REST_SECONDS = targets.REST_MS / 1000
 READERS = 64  # threads, made when needed: a target that hangs keeps one, and no other waits for it
 BUFFER = 20_000  # scrapes kept while the database is away
-HEARD_MS = 35_000  # the server pings every 30 s
+BEHIND = 200  # readings that wait: from here on streams gather further
 
 logger = log.get(__name__)
 
@@ -53,12 +63,18 @@ class Watched:
     target: Target
     reader: Reader
     stream: BridgeStream | None = None
-    failures: int = 0
-    retry_after: float | None = None
+    circuit: Circuit = field(init=False)
     dropped: bool = False
     turn: int = 0  # counts its places in the schedule: only the last one holds
     under_way: bool = False
     projects_under_way: bool = False
+
+    def __post_init__(self) -> None:
+        self.circuit = Circuit(self.target.interval, ticks)
+
+    def told(self, project: str) -> bool:
+        """Whether the Bridge's stream tells of a project."""
+        return self.stream is not None and self.stream.tells_of(project)
 
 
 class Writer(threading.Thread):
@@ -78,6 +94,9 @@ class Writer(threading.Thread):
                 return
             except queue.Full:
                 self.drop_oldest()
+
+    def keeps_up(self) -> bool:
+        return self.waiting.qsize() < BEHIND
 
     def drop_oldest(self) -> None:
         try:
@@ -146,7 +165,11 @@ class Writer(threading.Thread):
 
 
 class Collector:
-    """Watches the targets that `wanted` names for as long as it holds the lease."""
+    """Watches the targets that `wanted` names for as long as it holds the lease.
+
+    `news` says, often and at once, whether `wanted` may answer otherwise than before; `explore` may take its time to
+    find out more.
+    """
 
     def __init__(
         self,
@@ -156,10 +179,19 @@ class Collector:
         clock: Callable[[], Instant],
         holder: str,
         retention: float,
+        news: Callable[[], bool] = lambda: False,
+        explore: Callable[[], None] = lambda: None,
+        audit_retention: float = 90 * 86400.0,
         telemetry: bool = True,
+        private_targets: bool = False,
+        resolve: Resolve = SYSTEM,
+        shared_state: Path | None = None,
     ) -> None:
         self.store, self.wanted, self.clock, self.holder = store, wanted, clock, holder
-        self.retention, self.telemetry = retention, telemetry
+        self.news, self.explore = news, explore
+        self.retention, self.audit_retention, self.telemetry = retention, audit_retention, telemetry
+        self.private_targets, self.resolve = private_targets, resolve
+        self.broadcasts = None if shared_state is None else Broadcasts(store, shared_state, clock)
         self.stopping = threading.Event()
         self.lost_lease = threading.Event()
         self.over = threading.Event()  # either of the two
@@ -167,8 +199,10 @@ class Collector:
         self.watched: dict[str, Watched] = {}
         self.schedule: list[Due] = []
         self.changed = threading.Condition()
+        self.bringing_in_line = threading.Lock()
         self.order = itertools.count()
         self.writer = Writer(store, clock)
+        self.streams = StreamNotes(store)
 
     def run(self, beside: Callable[["Collector"], None] | None = None) -> None:
         """Wait for the lease, then work until `stop`. `beside` runs in a thread of its own each time we get it."""
@@ -198,6 +232,7 @@ class Collector:
             self.over.set()
         self.writer = Writer(self.store, self.clock)
         self.writer.start()
+        self.streams = StreamNotes(self.store)
         beats = [
             threading.Thread(target=self.every, args=(seconds, beat), name=beat.__name__, daemon=True)
             for beat, seconds in (
@@ -205,11 +240,16 @@ class Collector:
                 (self.refresh, LIST_SECONDS),
                 (self.tidy, TIDY_SECONDS),
                 (self.answer_probes, PROBE_SECONDS),
+                (self.look_at_broadcast, BROADCAST_SECONDS),
+                (self.follow, FOLLOW_SECONDS),
+                (self.rest, REST_SECONDS),
+                (self.note_streams, STREAM_SECONDS),
             )
         ]
         beats[0].start()  # probing for targets may take longer than the lease
         self.refresh()
         self.tell_start()
+        self.look_at_broadcast()
         pool = ThreadPoolExecutor(READERS, "reader")
         self.started = True
         self.start(list(self.watched.values()))
@@ -220,6 +260,9 @@ class Collector:
         self.dispatch(pool)
         for watched in list(self.watched.values()):  # before the pool: what hangs is let go
             self.drop(watched)
+        for watched in list(self.watched.values()):  # what they still have to tell is written
+            if watched.stream is not None:
+                watched.stream.join(timeout=3)
         pool.shutdown(cancel_futures=True)
         for thread in beats:  # before the end: it would not notice what they still begin
             thread.join(timeout=5)
@@ -261,8 +304,17 @@ class Collector:
             while self.working() and chunks.compact(self.store, self.clock()):
                 self.stopping.wait(0.02)
             chunks.forget(self.store, self.clock(), round(self.retention * 1000))
+            targets.forget(self.store, self.clock() - round(self.retention * 1000))
+            audit.retain(self.store, self.clock() - round(self.audit_retention * 1000))
         except StoreError as error:
             logger.warning("compaction_failed", error=str(error))
+
+    def look_at_broadcast(self) -> None:
+        try:
+            if self.broadcasts is not None:
+                self.broadcasts.look()
+        except StoreError as error:
+            logger.warning("broadcast_not_stored", error=str(error))
 
     def answer_probes(self) -> None:
         """Read at once what somebody asked for; a reading under way is an answer already."""
@@ -277,32 +329,69 @@ class Collector:
                 self.put(watched, ticks())
 
     def refresh(self) -> None:
-        """Bring the watched targets in line with the wanted ones."""
+        """Find out what there is to watch, and watch that."""
         try:
-            wanted = {target.name: target for target in self.wanted()}
-            targets.replace(self.store, list(wanted.values()), self.clock())
+            self.explore()
         except StoreError as error:
-            logger.warning("targets_not_stored", error=str(error))
+            logger.warning("targets_not_explored", error=str(error))
+        self.bring_in_line()
+
+    def follow(self) -> None:
+        """Watch what somebody has just said is to be watched."""
+        try:
+            if not self.news():
+                return
+        except StoreError as error:
+            logger.warning("targets_not_followed", error=str(error))
             return
-        kept = {name for name, watched in self.watched.items() if wanted.get(name) == watched.target}
-        for name in set(self.watched) - kept:
-            self.drop(self.watched.pop(name))
-        if not self.working():
-            return
-        fresh = [
-            Watched(target, open_reader(target, clock=self.clock, telemetry=self.telemetry))
-            for name, target in wanted.items()
-            if name not in self.watched and not target.paused
-        ]
-        self.watched |= {watched.target.name: watched for watched in fresh}
-        if self.started:
-            self.start(fresh)
+        self.bring_in_line()
+
+    def rest(self) -> None:
+        """Note that what is paused is not asked: otherwise it would look as if we had been away."""
+        try:
+            runs.rest(self.store, self.clock(), targets.REST_MS)
+        except StoreError as error:
+            logger.warning("pauses_not_noted", error=str(error))
+
+    def bring_in_line(self) -> None:
+        """Bring the watched targets in line with the wanted ones."""
+        with self.bringing_in_line:
+            try:
+                wanted = {target.name: target for target in self.wanted()}
+                targets.replace(self.store, list(wanted.values()), self.clock())
+            except StoreError as error:
+                logger.warning("targets_not_stored", error=str(error))
+                return
+            kept = {name for name, watched in self.watched.items() if wanted.get(name) == watched.target}
+            for name in set(self.watched) - kept:
+                self.drop(self.watched.pop(name))
+            if not self.working():
+                return
+            fresh = [
+                Watched(target, self.reader(target))
+                for name, target in wanted.items()
+                if name not in self.watched and not target.paused
+            ]
+            self.watched |= {watched.target.name: watched for watched in fresh}
+            if self.started:
+                self.start(fresh)
+
+    def reader(self, target: Target) -> Reader:
+        rule = rule_of(target, private=self.private_targets)
+        return open_reader(target, clock=self.clock, telemetry=self.telemetry, rule=rule, resolve=self.resolve)
+
+    def stream(self, target: Target) -> BridgeStream:
+        rule = rule_of(target, private=self.private_targets)
+        writer = self.writer
+        return BridgeStream(
+            target, emit=writer.put, ready=writer.keeps_up, clock=self.clock, rule=rule, resolve=self.resolve
+        )
 
     def start(self, fresh: Sequence[Watched]) -> None:
         """Put targets into the schedule, a few milliseconds apart so that many do not start as one."""
         for place, item in enumerate(fresh):
             if item.target.kind is Kind.BRIDGE and item.target.ws_url:
-                item.stream = BridgeStream(item.target, emit=self.emit, clock=self.clock)
+                item.stream = self.stream(item.target)
                 item.stream.start()
             self.put(item, ticks() + place * 5)
 
@@ -336,11 +425,11 @@ class Collector:
         """One reading of one target, its next place in the schedule, and then its projects."""
         wait, projects = watched.target.interval, None
         try:
-            own, projects = watched.reader.begin(slow=self.is_heard(watched))
+            own, projects = watched.reader.begin(told=watched.told)
             if watched.dropped:
                 return  # its session was closed under it: that is no failure of the target's
             self.note(watched, own)
-            wait = delay(watched.target.interval, watched.failures, watched.retry_after)
+            wait = watched.circuit.wait()
             self.writer.put([replace(own, holds=max(wait, own.interval))])
         except Exception:
             logger.exception("read_failed", target=watched.target.name)
@@ -348,33 +437,48 @@ class Collector:
         if not watched.dropped and self.working():
             # The next beat of the target's own rhythm, never a burst to catch up.
             self.put(watched, max(due + round(wait * 1000), ticks() + 1))
-        if projects is not None and not watched.projects_under_way:
+        if projects is not None and not watched.projects_under_way and not watched.circuit.holds_projects():
             self.read_projects(watched, projects, wait)
+        if not watched.dropped:
+            self.read_context(watched)
 
     def read_projects(self, watched: Watched, projects: Callable[[], Sequence[Scrape]], wait: float) -> None:
         """The target does not wait for its projects; while they take longer than its beat, they miss a turn."""
         watched.projects_under_way = True
         try:
-            self.writer.put([replace(scrape, holds=max(wait, scrape.interval)) for scrape in projects()])
+            read = projects()
+            watched.circuit.note_projects(read)
+            self.writer.put([replace(s, holds=max(wait, s.interval, s.retry_after or 0.0)) for s in read])
         except Exception:
             logger.exception("read_failed", target=watched.target.name)
         finally:
             watched.projects_under_way = False
 
-    def is_heard(self, watched: Watched) -> bool:
-        """Whether the Bridge's stream tells what happens, so that its projects need not be asked each time."""
-        stream = watched.stream
-        return stream is not None and stream.heard_at is not None and self.clock() - stream.heard_at <= HEARD_MS
+    def read_context(self, watched: Watched) -> None:
+        try:
+            told = watched.reader.read_context()
+        except Exception:
+            logger.exception("read_failed", target=watched.target.name)
+            return
+        if told is not None and not watched.dropped:
+            self.writer.put([told])
 
     def note(self, watched: Watched, own: Scrape) -> None:
-        watched.failures = watched.failures + 1 if own.cause else 0
-        watched.retry_after = own.retry_after
+        before = watched.circuit.cause
+        watched.circuit.note(own)
+        cause, wait = watched.circuit.cause, watched.circuit.wait()
+        if cause is not before:
+            logger.info("circuit_opened" if cause else "circuit_closed", target=own.target, cause=cause, wait=wait)
         if watched.stream is not None and own.projects is not None:
-            watched.stream.projects([project.id for project in own.projects])
+            watched.stream.projects(own.projects)
 
-    def emit(self, scrape: Scrape) -> None:
-        """What a stream pushed."""
-        self.writer.put([scrape])
+    def note_streams(self) -> None:
+        """Keep in the store how the streams are, as far as that is news."""
+        found = {name: w.stream.status() for name, w in list(self.watched.items()) if w.stream is not None}
+        try:
+            self.streams.note({name: status for name, status in found.items() if status is not None}, self.clock())
+        except StoreError as error:
+            logger.warning("streams_not_stored", error=str(error))
 
     def end(self) -> None:
         for watched in self.watched.values():

@@ -4,33 +4,35 @@ Here the numbers of a service become ours: marked when simulated, their times br
 outcome of the reading beside them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import starmap
 from typing import Protocol, TypeVar
 
 from observatory import log
-from observatory.clients.base import Session
+from observatory.clients.addresses import Rule
+from observatory.clients.base import RETRY_CAP, Session
 from observatory.clients.bridge import Bridge
 from observatory.clients.devkit import DevKit
 from observatory.clients.http import HttpCheck
 from observatory.clients.mcp_daemon import McpDaemon
 from observatory.clients.nexus import Nexus
 from observatory.clients.prometheus import Exporter
+from observatory.clients.resolver import SYSTEM, Resolve
 from observatory.contract.bridge import ServiceHealth
 from observatory.contract.normalise import REPORTED
 from observatory.contract.prometheus import Exposition
 from observatory.errors import TargetError
 from observatory.freshness import LIVE_INTERVALS
-from observatory.model import Agent, Cause, Health, Instant, Kind, Labels, Project, Sample, Scrape, Target
+from observatory.model import Agent, Cause, Health, Instant, Kind, Labels, McpContext, Project, Sample, Scrape, Target
 
 logger = log.get(__name__)
 T = TypeVar("T")
 
 TRANSPORT = {Cause.UNREACHABLE, Cause.TIMEOUT}
-FAILURES_TO_BACK_OFF = 3
-BACK_OFF_CAP, THROTTLE_CAP = 60.0, 900.0
+ENOUGH = TRANSPORT | {Cause.THROTTLED}  # after this a reading asks no more
 SLOW_EVERY = 30.0  # seconds between two readings of a project while the stream tells of it
 SERIAL_PROJECTS, PROJECT_THREADS = 8, 4  # up to so many projects one after the other, more by so many threads
 SAME_MOMENT = 1000  # milliseconds two answers of one reading may lie apart and still be of one moment
@@ -80,8 +82,13 @@ class Reading:
         self.samples += (s._replace(at=timestamp) if apart and s.at is None else s for s in samples)
 
     @property
-    def unreachable(self) -> bool:
-        return any(failure.cause in TRANSPORT for failure in self.failures)
+    def over(self) -> bool:
+        """Whether to ask no more: nobody answers, or we were told to wait."""
+        return any(failure.cause in ENOUGH for failure in self.failures)
+
+
+def never(_project: str) -> bool:
+    return False
 
 
 class Reader:
@@ -90,11 +97,22 @@ class Reader:
     One thread reads at a time. `read` never raises.
     """
 
-    def __init__(self, target: Target, *, clock: Callable[[], Instant], telemetry: bool = True) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *,
+        clock: Callable[[], Instant],
+        telemetry: bool = True,
+        rule: Rule | None = None,
+        resolve: Resolve = SYSTEM,
+    ) -> None:
         self.target, self.clock, self.telemetry = target, clock, telemetry
-        self.session = Session(target, clock=clock)
+        self.session = Session(target, clock=clock, rule=rule, resolve=resolve)
         self.known: tuple[Project, ...] = ()
-        self.projects_due: Instant = 0
+        self.projects_due: dict[str, Instant] = {}
+        self.silent = False  # nothing came back the last time
+        self.throttled: TargetError | None = None  # by a project of this turn: then the rest is not asked for
+        self.context_due: Instant = 0
         self.reported: dict[tuple[str, Labels], Instant] = {}  # newest point each service-side history has told
         self.threads: ThreadPoolExecutor | None = None
         self.source: Source = SOURCES[target.kind](self)
@@ -104,46 +122,95 @@ class Reader:
             self.threads.shutdown(wait=False, cancel_futures=True)
         self.session.close()
 
-    def read(self, *, slow: bool = False) -> tuple[Scrape, ...]:
+    def read(self, *, told: Callable[[str], bool] = never) -> tuple[Scrape, ...]:
         """The target's scrape first, then one for each project that was read.
 
-        `slow` reads the projects every 30 s only: the stream tells what happens in them.
+        Projects that are `told` of are read every 30 s only: the stream tells what happens in them.
         """
-        own, projects = self.begin(slow=slow)
+        own, projects = self.begin(told=told)
         return (own, *projects())
 
-    def begin(self, *, slow: bool = False) -> tuple[Scrape, Callable[[], tuple[Scrape, ...]]]:
+    def begin(self, *, told: Callable[[str], bool] = never) -> tuple[Scrape, Callable[[], tuple[Scrape, ...]]]:
         """The target's own scrape, and how to read its projects: one that hangs is no reason to keep the first back."""
         reading = Reading(self.target.name, self.clock())
         reading.ask(lambda: self.source.read(reading))
+        self.silent = reading.over
         scrape = self.finished(reading, self.target.interval)
-        return scrape, partial(self.read_projects, reading, slow)
+        return scrape, partial(self.read_projects, reading, told)
 
-    def read_projects(self, reading: Reading, slow: bool) -> tuple[Scrape, ...]:
+    def read_projects(self, reading: Reading, told: Callable[[str], bool]) -> tuple[Scrape, ...]:
         if reading.projects is not None:
             self.known = reading.projects
         bridge = self.source
-        if not isinstance(bridge, BridgeSource) or (slow and reading.started < self.projects_due):
+        if not isinstance(bridge, BridgeSource):
             return ()
-        interval = max(self.target.interval, SLOW_EVERY) if slow else self.target.interval
-        # Half an interval early is on time: the schedule has its jitter, and being late would skip a whole turn.
-        self.projects_due = reading.started + round((interval - self.target.interval / 2) * 1000)
-        silent = reading.failures[0] if reading.failures and reading.failures[0].cause in TRANSPORT else None
+        due = self.due(reading.started, told)
+        silent = reading.failures[0] if reading.failures and reading.failures[0].cause in ENOUGH else None
+        self.throttled = None
         if silent is not None and reading.projects is None:
-            return tuple(self.not_asked(project, reading, silent, interval) for project in self.known)
-        return self.each_project(lambda project: self.read_project(bridge, project, interval))
+            return tuple(self.not_asked(project, reading, silent, interval) for project, interval in due)
+        return self.each_project(due, lambda project, interval: self.read_project(bridge, project, interval))
 
-    def each_project(self, read: Callable[[Project], Scrape]) -> tuple[Scrape, ...]:
-        if len(self.known) <= SERIAL_PROJECTS:
-            return tuple(map(read, self.known))
+    def due(self, started: Instant, told: Callable[[str], bool]) -> Sequence[tuple[Project, float]]:
+        """The projects to read now, each with its interval."""
+        usual, found = self.target.interval, []
+        for project in self.known:
+            slow = told(project.id)
+            if slow and started < self.projects_due.get(project.id, 0):
+                continue
+            interval = max(usual, SLOW_EVERY) if slow else usual
+            # Half an interval early is on time: the schedule has its jitter, and being late would skip a whole turn.
+            self.projects_due[project.id] = started + round((interval - usual / 2) * 1000)
+            found.append((project, interval))
+        return found
+
+    def each_project(
+        self, due: Sequence[tuple[Project, float]], read: Callable[[Project, float], Scrape]
+    ) -> tuple[Scrape, ...]:
+        if len(due) <= SERIAL_PROJECTS:
+            return tuple(starmap(read, due))
         if self.threads is None:
             self.threads = ThreadPoolExecutor(PROJECT_THREADS, thread_name_prefix=f"read-{self.target.name}")
-        return tuple(self.threads.map(read, self.known))
+        return tuple(self.threads.map(read, *zip(*due, strict=True)))
 
     def read_project(self, bridge: "BridgeSource", project: Project, interval: float) -> Scrape:
         reading = Reading(self.target.name, self.clock(), project=project.id)
+        if self.throttled is not None:
+            reading.failures.append(self.throttled)
+            return self.finished(reading, interval)
         reading.ask(lambda: bridge.read_project(reading))
+        self.throttled = next((f for f in reading.failures if f.cause is Cause.THROTTLED), self.throttled)
         return self.finished(reading, interval)
+
+    def read_context(self) -> Scrape | None:
+        """What the Bridge tells of MCP servers; None when it is not due, or the Bridge is silent and not asked.
+
+        It has an outcome of its own: a Bridge is up without MCP servers, too.
+        """
+        bridge, started = self.source, self.clock()
+        early = self.context_due - started
+        every = max(self.target.interval, SLOW_EVERY)
+        if not isinstance(bridge, BridgeSource) or self.silent or 0 < early <= (RETRY_CAP + every) * 1000:
+            return None
+        self.context_due = started + round((every - self.target.interval / 2) * 1000)
+        reading = Reading(self.target.name, started)
+        told = reading.ask(bridge.bridge.mcp_context)
+        if told is not None:
+            context = told.context()
+        else:
+            failure = reading.failures[0]
+            context = McpContext(cause=failure.cause, detail=failure.detail[:200])
+            self.context_due += round((failure.retry_after or 0) * 1000)
+        return Scrape(
+            target=reading.target,
+            started=started,
+            received=self.clock(),
+            interval=every,
+            simulated=self.is_simulated(),
+            skew=self.session.skew,
+            pushed=True,
+            context=context,
+        )
 
     def not_asked(self, project: Project, of: Reading, failure: TargetError, interval: float) -> Scrape:
         """The Bridge is silent, so nothing is known of its projects either, for the same cause."""
@@ -173,7 +240,7 @@ class Reader:
             cause=failure.cause if failure else None,
             detail=failure.detail[:200] if failure else "",
             permanent=failure.permanent if failure else False,
-            retry_after=failure.retry_after if failure else None,
+            retry_after=max((f.retry_after for f in reading.failures if f.retry_after is not None), default=None),
             health=reading.health,
             version=reading.version,
             simulated=simulated,
@@ -235,7 +302,7 @@ class BridgeSource:
 
     def read(self, reading: Reading) -> None:
         reading.describe(reading.ask(self.bridge.health))
-        if reading.unreachable:
+        if reading.over:
             return
         listed = reading.ask(self.bridge.projects)
         if listed is not None:
@@ -249,7 +316,7 @@ class BridgeSource:
         project = reading.project
         listed = reading.ask(lambda: self.bridge.agents(project))
         telemetry = None
-        if self.reader.telemetry and not reading.unreachable:
+        if self.reader.telemetry and not reading.over:
             telemetry = reading.ask(lambda: self.bridge.project_telemetry(project))
         if telemetry is not None:
             reading.add(telemetry.samples(project), telemetry.timestamp)
@@ -267,7 +334,7 @@ class DaemonSource:
 
     def read(self, reading: Reading) -> None:
         status = reading.ask(self.daemon.status)
-        if reading.unreachable:
+        if reading.over:
             return
         reading.describe(reading.ask(self.daemon.health))
         metrics = reading.ask(self.daemon.metrics) if self.reader.telemetry else None
@@ -291,7 +358,7 @@ class DevKitSource:
 
     def read(self, reading: Reading) -> None:
         reading.describe(reading.ask(self.devkit.health))
-        if reading.unreachable:
+        if reading.over:
             return
         add_exposed(reading, reading.ask(self.devkit.metrics))
 
@@ -336,22 +403,16 @@ SOURCES: dict[Kind, Callable[[Reader], Source]] = {
 }
 
 
-def open_reader(target: Target, *, clock: Callable[[], Instant], telemetry: bool = True) -> Reader:
+def open_reader(
+    target: Target,
+    *,
+    clock: Callable[[], Instant],
+    telemetry: bool = True,
+    rule: Rule | None = None,
+    resolve: Resolve = SYSTEM,
+) -> Reader:
     """A reader of `target`; without `telemetry` the telemetry of Bridge and daemon is not asked for."""
-    return Reader(target, clock=clock, telemetry=telemetry)
-
-
-def delay(interval: float, failures: int, retry_after: float | None) -> float:
-    """Seconds from the start of one reading to the next, after so many failures in a row.
-
-    From the third on the pause doubles, up to a minute; a service that throttles us sets it, up to 15 minutes.
-    """
-    if retry_after is not None:
-        return max(interval, min(retry_after, THROTTLE_CAP))
-    if failures < FAILURES_TO_BACK_OFF:
-        return interval
-    doublings = min(failures - FAILURES_TO_BACK_OFF + 1, 10)  # past the cap whatever the interval
-    return max(interval, min(interval * 2.0**doublings, BACK_OFF_CAP))
+    return Reader(target, clock=clock, telemetry=telemetry, rule=rule, resolve=resolve)
 
 
 def add_exposed(reading: Reading, exposed: Exposition | None) -> None:
@@ -391,12 +452,14 @@ def ours(sample: Sample, skew: float | None) -> Sample:
 def our_agent(agent: Agent, skew: float | None) -> Agent:
     if not skew:
         return agent
+    last = agent.last_command
     return replace(
         agent,
         measured_at=maybe_corrected(agent.measured_at, skew),
         last_activity=maybe_corrected(agent.last_activity, skew),
         task_started=maybe_corrected(agent.task_started, skew),
         task_due=maybe_corrected(agent.task_due, skew),
+        last_command=None if last is None else replace(last, at=maybe_corrected(last.at, skew)),
     )
 
 

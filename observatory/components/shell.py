@@ -8,8 +8,11 @@ from dash.development.base_component import Component
 from observatory.components import ranges, status
 from observatory.components.attributes import aria, data
 from observatory.context import actor
+from observatory.model import Role
 
 PAGES = (("Overview", "/", "overview", "exact"), ("Services", "/services", "services", "partial"))
+
+ADMIN = ("Admin", "/admin", "admin", "partial")  # stands below them for administrators
 
 
 def shell(notice: Component | None = None) -> Component:
@@ -84,10 +87,16 @@ def time_range() -> Component:
 
 
 def account() -> Component:
-    """Who is signed in, and the way out. A form and not a link: signing out changes something."""
+    """Who is signed in, a new password, and the way out: a form and not a link, since signing out changes something."""
     return html.Form(
         [
             html.Span(id="shell-user", className="who"),
+            html.A(
+                [icon("key"), html.Span("Change password", className="visually-hidden")],
+                href="/password",
+                className="button quiet icon-button",
+                title="Change password",
+            ),
             html.Button(
                 [icon("leave"), html.Span("Sign out", className="leave-word")],
                 type="submit",
@@ -104,7 +113,7 @@ def account() -> Component:
 def sidebar() -> Component:
     return html.Nav(
         [
-            html.Div([entry(*page) for page in PAGES], className="entries"),
+            html.Div([*(entry(*page) for page in PAGES), html.Div(id="shell-admin")], className="entries"),
             html.Button(
                 [icon("collapse"), html.Span("Collapse", className="entry-word")],
                 id="sidebar-button",
@@ -174,6 +183,8 @@ def connect(app: Dash) -> None:
 
     app.clientside_callback(ClientsideFunction("live", "beat"), Output("live", "data"), Input("beat", "n_intervals"))
 
-    @app.callback(Output("shell-user", "children"), Input("shell-user", "id"))
-    def who(_id: str) -> list[Component]:
-        return [html.Span(actor().name, className="who-name"), html.Span(actor().role.value, className="who-role")]
+    @app.callback(Output("shell-user", "children"), Output("shell-admin", "children"), Input("shell-user", "id"))
+    def draw_user(_id: str) -> tuple[list[Component], Component | None]:
+        who = actor()
+        name: list[Component] = [html.Span(who.name, className="who-name"), html.Span(who.role, className="who-role")]
+        return name, entry(*ADMIN) if who.may(Role.ADMIN) else None

@@ -6,7 +6,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from observatory.components import status
-from observatory.components.attributes import Child, Children, aria
+from observatory.components.attributes import Child, Children, aria, data
 
 VARIABLES = (
     ("BRIDGE_API_URL", "Bridge server", "http://localhost:52521"),
@@ -63,6 +63,20 @@ def not_found(name: str) -> Component:
     )
 
 
+def forbidden(name: str, role: str) -> Component:
+    """For somebody who is signed in and may not see this page. Nothing has failed, so nothing here is red."""
+    return html.Div(
+        [
+            html.Span(className="icon calm-icon", **data(icon="lock"), **aria(hidden=True)),
+            html.H1("This page is for administrators."),
+            html.P(f"You are signed in as {name}, {role}. Ask an administrator if you need more than that."),
+            dcc.Link("Back to the overview", href="/", className="button"),
+        ],
+        className="calm",
+        id="forbidden",
+    )
+
+
 def no_bridge() -> Component:
     """In place of the cards that only a Bridge can fill."""
     return html.P(
@@ -81,13 +95,12 @@ def first_run() -> Component:
     return html.Div(
         [
             html.H1("Nothing is watched yet."),
-            html.P(
-                "Tell the observatory where your services are. It begins to read them as soon as it is started again."
-            ),
+            html.P("Tell the observatory where your services are."),
             html.Ol(
                 [
                     step("Set what you have", variables()),
                     step("Or describe anything else", file_example()),
+                    step("Or add it here", here()),
                     step("Or look around first", demo()),
                 ],
                 className="steps",
@@ -106,7 +119,13 @@ def variables() -> Component:
         html.Tr([html.Th(html.Code(name), scope="row"), html.Td(what), html.Td(html.Code(f"e.g. {address}"))])
         for name, what, address in VARIABLES
     ]
-    return html.Div(html.Table(html.Tbody(rows), className="plain"), className="scroll-x")
+    table = html.Div(html.Table(html.Tbody(rows), className="plain"), className="scroll-x")
+    return html.Div([html.P("In the environment, before it is started again."), table])
+
+
+def here() -> Component:
+    way = html.A("services", href="/services#add")
+    return html.P(["Administrators add any exporter or health endpoint among the ", way, "."])
 
 
 def file_example() -> Component:
@@ -116,7 +135,7 @@ def file_example() -> Component:
                 [
                     "In ",
                     html.Code("observatory.toml"),
-                    " beside the program: any Prometheus exporter or health endpoint.",
+                    " beside the program: any Prometheus exporter or health endpoint. It is read when it changes.",
                 ]
             ),
             html.Pre(EXAMPLE.strip(), className="raw", tabIndex=0, **aria(label="Example of observatory.toml")),

@@ -31,13 +31,19 @@ def shape(state: str) -> Component:
 
 
 def state_mark(
-    state: str, *, compact: bool = False, measured: int | None = None, interval: float | None = None
+    state: str,
+    *,
+    word: str = "",
+    compact: bool = False,
+    measured: int | None = None,
+    interval: float | None = None,
 ) -> Component:
-    """Shape and word. `compact` keeps the word for screen readers and the tooltip.
+    """Shape and word, the state's own unless another `word` is given. `compact` keeps it for screen readers and the
+    tooltip.
 
     With `measured` and `interval` (seconds) the browser lets the mark turn late and stale between updates.
     """
-    word = WORDS.get(state, state)
+    word = word or WORDS.get(state, state)
     return html.Span(
         [shape_of_mark(), html.Span(word, className="state-word")],
         className="state-mark compact" if compact else "state-mark",
@@ -60,6 +66,32 @@ def service_mark(service: Row, *, compact: bool = False) -> Component:
         measured=words.instant(service["measured"]) if ages else None,
         interval=float(service["interval"]) if ages else None,
     )
+
+
+STREAMS = {"heard": "live", "silent": "stale", "down": "down"}  # the shape of each state
+
+
+def stream_mark(stream: Row) -> Component:
+    """How one row of `frames.streams.current` is, as shape and words."""
+    words_ = html.Span(sentence(words.stream(stream)), className="state-word")
+    return html.Span([shape_of_mark(), words_], className="state-mark", **data(state=STREAMS[str(stream["state"])]))
+
+
+def clock_mark(service: Row) -> Component | None:
+    """That the clock of a service is wrong, by how much and where to; None when it is right."""
+    off = words.clock(service)
+    return clock_off(f"clock {off}", f"Its clock is {off}. Ages are corrected.") if off else None
+
+
+def clock_told(service: Row) -> Component | None:
+    """The same where there is room for a sentence."""
+    off = words.clock(service)
+    return clock_off(f"Its clock is {off}; ages are corrected", "") if off else None
+
+
+def clock_off(word: str, title: str) -> Component:
+    mark = [shape_of_mark(), html.Span(word, className="state-word")]
+    return html.Span(mark, className="state-mark clock-off", title=title or None, **data(state="warning"))
 
 
 def simulated_mark(*, compact: bool = False) -> Component:

@@ -43,7 +43,12 @@ def cell(service: Row, bars: pd.DataFrame) -> Component:
                 className="strip-head",
             ),
             html.Div(
-                [values.reading(latency_of(service), label="Time to answer"), since(service)], className="strip-facts"
+                [
+                    values.reading(latency_of(service), label="Time to answer"),
+                    status.clock_mark(service),
+                    since(service),
+                ],
+                className="strip-facts",
             ),
             ribbon(bars),
             html.Div([html.Span("24 h ago"), html.Span(uptime_of(bars)), html.Span("now")], className="strip-foot"),
@@ -104,7 +109,8 @@ def gap(row: Row) -> Component:
     """When, for how long, and why there was no answer."""
     since, until = int(row["since"]), int(row["until"])
     cause = str(row["cause"])
-    mark = status.shape("unknown" if cause == "observer_off" else "down")
+    shapes = {"observer_off": "unknown", "paused": "paused", "maintenance": "paused", "gone": "gone"}
+    mark = status.shape(shapes.get(cause, "down"))
     when = html.Span([values.clock(since), "–", values.clock(until)])
     long = html.Span(words.duration((until - since) / 1000), className="muted")
     return html.Li([mark, when, html.Span(words.cause(cause)), long])

@@ -39,7 +39,8 @@ def service(row: Row, share: Row | None) -> Component:
     name = str(row["name"])
     kind, origin = words.kind(str(row["kind"])), words.origin(str(row["origin"]))
     more = name if kind == words.title(name) else kind
-    mark = [status.service_mark(row), status.simulated_mark() if row["simulated"] else None]
+    simulated = status.simulated_mark() if row["simulated"] else None
+    mark = [status.service_mark(row), simulated, status.clock_mark(row)]
     every = f"every {float(row['interval']):g}{words.THIN}s"
     return html.Tr(
         [

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -12,7 +11,7 @@ from dash.development.base_component import Component
 
 from observatory.components import words
 from observatory.components.attributes import data
-from observatory.model import Instant
+from observatory.model import Instant, iso
 
 DASH = "–"
 
@@ -102,10 +101,6 @@ def age_part() -> Component:
     return html.Span(parts, className="reading-when")
 
 
-def iso(at: Instant) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def moment(kind: str, at: Instant) -> Component:
     return html.Time(className=kind, dateTime=iso(at), **data(at=at))
 
@@ -123,3 +118,13 @@ def lasting(since: Instant) -> Component:
 def clock(at: Instant) -> Component:
     """ "14:02:31" in the viewer's zone."""
     return moment("clock", at)
+
+
+def stamp(at: Instant) -> Component:
+    """ "25 Nov, 14:02:31" in the viewer's zone."""
+    return moment("stamp", at)
+
+
+def until(at: Instant) -> Component:
+    """ "in 3 days", counting down; "over" once it is."""
+    return moment("until", at)

@@ -11,10 +11,11 @@ import pandas as pd
 
 from observatory import model
 from observatory.components.attributes import records
-from observatory.model import Cause, Instant, Kind
+from observatory.model import DAY, HOUR, MINUTE, SECOND, Cause, Instant, Kind
 
 THIN = "\N{NARROW NO-BREAK SPACE}"
 UP = ("live", "late")
+SKEW_SHOWN = 5.0  # seconds: a clock that is off by more is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ ORIGINS = {
     "environment": "environment",
     "file": "observatory.toml",
     "discovered": "found on its default port",
+    "project": "named by its project",
     "admin": "added here",
     "simulator": "simulator",
     "builtin": "built in",
@@ -80,6 +82,7 @@ NOUNS: Mapping[str, str] = {
     Cause.OBSERVER_OFF: "not observed",
     Cause.MAINTENANCE: "maintenance",
     Cause.PAUSED: "paused",
+    "gone": "no longer watched",
 }
 
 ADVICE = {
@@ -133,8 +136,8 @@ def cause(word: str) -> str:
 
 def outcome(service: Mapping[str, Any]) -> str:
     """The present outcome of a row of `frames.services.current` in a word or a few."""
-    if service["state"] == "paused":
-        return NOUNS[Cause.PAUSED]
+    if service["state"] in ("paused", "gone"):
+        return NOUNS[service["state"]]
     if service["state"] == "unknown" and not service["cause"]:
         return "not asked yet"
     return cause(str(service["cause"]))
@@ -178,12 +181,45 @@ def last_good(service: Mapping[str, Any]) -> Sentence:
 def service_state(service: Mapping[str, Any]) -> Sentence:
     """The sentence at the head of a service's page."""
     name, since, state = title(service["name"]), instant(service["since"]), service["state"]
-    if state not in UP and state != "paused":
-        return trouble(service)
+    if state == "gone":
+        return (f"{name} is no longer watched. It went ", Moment("ago", since or 0), ".")
     if state == "paused":
-        return (f"{name} is paused: we do not ask it.",)
+        pause = (", for ", Moment("for", since), ": we do not ask it.") if since else (": we do not ask it.",)
+        return merged([f"{name} is paused", *pause])
+    if state not in UP:
+        return trouble(service)
     said = f"{name} is up" if state == "live" else f"{name} is up, its last reading is late"
     return (f"{said}, for ", Moment("for", since), ".") if since and state == "live" else (f"{said}.",)
+
+
+def stream(row: Mapping[str, Any]) -> Sentence:
+    """How a row of `frames.streams.current` is: "heard 2 s ago", "connected, nothing heard for 40 s", or down."""
+    since, heard, why = int(row["since"]), instant(row["heard"]), str(row["cause"])
+    if row["state"] == "heard" and heard:
+        rest = ", some projects by polling" if row["partial"] else ""
+        return merged(("heard ", Moment("ago", heard), rest)) if rest else ("heard ", Moment("ago", heard))
+    if row["state"] == "silent":
+        return ("connected, nothing heard for ", Moment("for", since), ", polling")
+    if why == Cause.OBSERVER_OFF:
+        return ("not observed since ", Moment("clock", since))
+    word = TROUBLES[Cause(why)][2] or cause(why) if why else ""
+    return ("down since ", Moment("clock", since), f"{bracket(word)}, polling")
+
+
+def clock(service: Mapping[str, Any]) -> str:
+    """How far a service's clock is off, "2 min ahead" or "45 s behind"; "" where that is little or not known."""
+    skew = service.get("skew")
+    if skew is None or pd.isna(skew) or abs(skew) <= SKEW_SHOWN:
+        return ""
+    return f"{length(abs(skew))} {'ahead' if skew > 0 else 'behind'}"
+
+
+def length(seconds: float) -> str:
+    """A length of time in one whole unit, of which there are two or more wherever that is possible."""
+    for unit, size in (("days", DAY // SECOND), ("h", HOUR // SECOND), ("min", MINUTE // SECOND)):
+        if round(seconds / size) >= 2:
+            return f"{round(seconds / size)}{THIN}{unit}"
+    return f"{round(seconds)}{THIN}s"
 
 
 def advice(service: Mapping[str, Any]) -> tuple[str, ...]:
@@ -195,7 +231,7 @@ def advice(service: Mapping[str, Any]) -> tuple[str, ...]:
 
 def standing(services: pd.DataFrame, agents: pd.DataFrame) -> Standing:
     """The sentence of state for the frames `services.current` (worst first) and `agents.current`."""
-    rows = records(services)
+    rows = [row for row in records(services) if row["state"] != "gone"]
     watched = [row for row in rows if row["state"] != "paused"]
     wrong = [row for row in watched if row["state"] not in UP]
     count = counted(watched, wrong, paused=len(rows) - len(watched))

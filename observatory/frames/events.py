@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from observatory.model import Actor, Role
+from observatory.model import Actor
 from observatory.store import events
 from observatory.store.engine import Store
 
@@ -17,7 +17,7 @@ def recent(store: Store, actor: Actor, limit: int = 20, target: str = "") -> pd.
 
     Columns: at int64 ms; kind, level, text, target, project, agent str; simulated bool.
     """
-    projects = None if actor.role is Role.ADMIN else actor.projects
+    projects = None if actor.sees_all else actor.projects
     rows = events.recent(store, limit, target=target, projects=projects)
     records = [
         (row.at_ms, row.kind, row.level, row.text, row.target, row.project, row.agent, row.simulated) for row in rows

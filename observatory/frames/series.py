@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from observatory.model import DAY, MINUTE, Actor, Window
-from observatory.store import runs, samples
+from observatory.store import runs, samples, targets
 from observatory.store.engine import Store
 from observatory.store.samples import Column
 from observatory.store.sql import AnyRow
@@ -27,6 +27,7 @@ def latest(
     store: Store, actor: Actor, target: str, names: Sequence[str] = (), *, project: str | None = None
 ) -> pd.DataFrame:
     """The newest value of each series of a target the actor may see; `names` cuts to those, unknown ones have no row.
+    What a target or a project told that is gone has none either: it has a past, and no newest value.
 
     Columns: series int64; name, labels (readable, without the marks), project, source str; value float64; measured,
     received Int64 ms; interval float64 s; cause str: why nothing newer came, "" when the last scrape answered;
@@ -35,7 +36,7 @@ def latest(
     rows = [
         row
         for row in observed(samples.catalogue(store, target, names, project=project))
-        if actor.sees(row.project) and actor.sees(row.of_target)
+        if actor.sees(row.project) and actor.sees(row.of_target) and not row.gone
     ]
     newest = samples.latest(store, target)
     before = yesterday(store, newest, [row.id for row in rows]) if names else {}
@@ -146,10 +147,14 @@ def filled(own: Column, told: Column | None) -> tuple[Column, npt.NDArray[np.boo
 def gaps(store: Store, target: str, window: Window, project: str = "") -> pd.DataFrame:
     """Stretches of `window` without an answer: since, until int64 ms, cause str; in time order.
 
-    What nobody observed is `observer_off`; the time before the target's first run in the window counts as such.
+    What nobody observed is `observer_off`; the time before the target's first run in the window counts as such. Since
+    the target is not watched any more it is `gone`.
     """
     found: list[tuple[int, int, str]] = []
-    seen = window.since
+    seen, whole = window.since, window
+    gone = targets.gone_since(store, target)
+    if gone is not None:
+        window = Window(window.since, max(window.since, min(gone, window.until)))
     for row in runs.within(store, [target], window, project):
         if row.since_ms > seen:
             found.append((seen, row.since_ms, "observer_off"))
@@ -158,6 +163,8 @@ def gaps(store: Store, target: str, window: Window, project: str = "") -> pd.Dat
         seen = max(seen, row.until_ms)
     if seen < window.until:
         found.append((seen, window.until, "observer_off"))
+    if window.until < whole.until:
+        found.append((window.until, whole.until, "gone"))
     df = pd.DataFrame(found, columns=["since", "until", "cause"])
     return df.astype({"since": "int64", "until": "int64", "cause": "str"})
 

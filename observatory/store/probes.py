@@ -2,15 +2,15 @@
 
 from sqlalchemy import delete, select
 
-from observatory.model import Event, Instant
-from observatory.store import events
+from observatory.model import AuditRecord, Event, Instant
+from observatory.store import audit, events
 from observatory.store.engine import Store
 from observatory.store.schema import probes, targets
 from observatory.store.sql import upsert
 from observatory.store.topics import EVENTS, raise_revision, touch
 
 
-def ask(store: Store, target: str, now: Instant, told: Event) -> bool:
+def ask(store: Store, target: str, now: Instant, told: Event, audited: AuditRecord) -> bool:
     """Ask for a reading of `target` and note who did; False when there is no such target. Asking twice asks once."""
     with store.write() as connection:
         wanted = select(targets.c.id).where(targets.c.name == target, targets.c.gone_ms.is_(None))
@@ -20,6 +20,7 @@ def ask(store: Store, target: str, now: Instant, told: Event) -> bool:
         revision = raise_revision(connection)
         upsert(connection, probes, [{"target_id": known, "asked_ms": now}], update=["asked_ms"])
         events.record(connection, [told])
+        audit.record(connection, audited)
         touch(connection, revision, {EVENTS})
     return True
 

@@ -1,12 +1,12 @@
 """Outcomes as runs: stretches [since, until) in which a target, or a project behind it, answered or failed alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from observatory.model import Instant, Window
+from observatory.model import Cause, Instant, Window
 from observatory.store.engine import Store
-from observatory.store.schema import readings, runs, targets
+from observatory.store.schema import projects, readings, runs, targets
 from observatory.store.sql import AnyRow
 
 SLACK = 1.0  # a scrape at most this share of an interval after the last one was due leaves no hole between them
@@ -56,6 +56,40 @@ def join(connection: Connection, after: AnyRow, since: Instant) -> Instant:
     same = (readings.c.target_id == after.target_id) & (readings.c.project == after.project)
     connection.execute(update(readings).where(same, readings.c.since_ms == after.since_ms).values(since_ms=since))
     return int(after.until_ms)
+
+
+def end(connection: Connection, ids: Sequence[int], now: Instant) -> None:
+    """Let no run of these targets and their projects reach beyond `now`: from here on something else is the case."""
+    reaching = (runs.c.since_ms < now) & (runs.c.until_ms > now)
+    connection.execute(update(runs).where(runs.c.target_id.in_(ids), reaching).values(until_ms=now))
+
+
+def end_of_projects(connection: Connection, target: int, ids: Iterable[str], now: Instant) -> None:
+    """The same, of projects that their Bridge does not list any more."""
+    reaching = (runs.c.since_ms < now) & (runs.c.until_ms > now)
+    mine = (runs.c.target_id == target) & runs.c.project.in_(list(ids))
+    connection.execute(update(runs).where(mine, reaching).values(until_ms=now))
+
+
+def rest(store: Store, now: Instant, length_ms: int) -> None:
+    """Note that from `now` for `length_ms` paused targets, and the projects behind them, are not asked."""
+    resting = select(targets.c.id).where(targets.c.paused, targets.c.gone_ms.is_(None))
+    with store.read() as connection:
+        if connection.execute(resting.limit(1)).first() is None:
+            return
+    with store.write() as connection:
+        pause(connection, connection.execute(resting).scalars().all(), now, length_ms)
+
+
+def pause(connection: Connection, ids: Sequence[int], now: Instant, length_ms: int) -> None:
+    if not ids:
+        return
+    behind = select(projects.c.target_id, projects.c.id).where(
+        projects.c.target_id.in_(ids), projects.c.gone_ms.is_(None)
+    )
+    resting = [*((one, "") for one in ids), *((row.target_id, row.id) for row in connection.execute(behind))]
+    for target, project in resting:
+        extend(connection, target, project, now, length_ms, Cause.PAUSED)
 
 
 def failed_within(connection: Connection, target: int, window: Window) -> bool:

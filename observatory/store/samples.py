@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from observatory.model import HOUR, Instant, Window
 from observatory.store.engine import Store
 from observatory.store.points import Points, decompress, last_of_each, unpack
-from observatory.store.schema import chunks, readings, scrapes, series, targets
+from observatory.store.schema import chunks, projects, readings, scrapes, series, targets
 from observatory.store.sql import AnyRow
 
 
@@ -87,13 +87,16 @@ def merged(
 
 def catalogue(store: Store, target: str, names: Sequence[str] = (), *, project: str | None = None) -> Sequence[AnyRow]:
     """Series of a target, by name and labels: id, name, project, labels (JSON pairs), target, interval_ms, simulated,
-    of_target: the project that the target itself belongs to. `names` cuts to those, `project` to one project's.
+    of_target: the project that the target itself belongs to, gone: whether the target or the series' project is.
+    `names` cuts to those, `project` to one project's.
     """
     query = (
         select(series.c.id, series.c.name, series.c.project, series.c.labels)
         .add_columns(targets.c.name.label("target"), targets.c.interval_ms, targets.c.simulated)
         .add_columns(targets.c.project.label("of_target"))
+        .add_columns((targets.c.gone_ms.is_not(None) | projects.c.gone_ms.is_not(None)).label("gone"))
         .join(targets, targets.c.id == series.c.target_id)
+        .outerjoin(projects, (projects.c.target_id == series.c.target_id) & (projects.c.id == series.c.project))
         .where(targets.c.name == target)
         .order_by(series.c.name, series.c.labels)
     )

@@ -52,6 +52,34 @@ targets = Table(
     Column("simulated", Boolean, nullable=False, server_default=false()),
     Column("added_ms", BigInteger, nullable=False),
     Column("gone_ms", BigInteger),
+    Column("also", Text, nullable=False, server_default="[]"),  # JSON pairs: who else names it, and what they call it
+    Column("forgotten", Boolean, nullable=False, server_default=false()),  # gone for longer than anything is kept
+)
+
+# What administrators added. Of secrets only the names of the variables stand here that hold them.
+added_targets = Table(
+    "added_targets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("interval_ms", BigInteger),  # null: as the setting says
+    Column("timeout_ms", BigInteger),
+    Column("labels", Text, nullable=False, server_default="[]"),
+    _text("project"),
+    _text("token_env"),
+    Column("headers_env", Text, nullable=False, server_default="[]"),
+    Column("expect", Text),
+    Column("added_ms", BigInteger, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+)
+
+# Targets that somebody paused here, whoever named them.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("since_ms", BigInteger, nullable=False),
 )
 
 series = Table(
@@ -142,6 +170,23 @@ probes = Table(
     Column("asked_ms", BigInteger, nullable=False),
 )
 
+# How the WebSocket of a Bridge is, as the collector last saw it at `checked_ms`.
+streams = Table(
+    "streams",
+    metadata,
+    Column("target_id", BigInteger, ForeignKey("targets.id"), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("heard_ms", BigInteger),  # the last frame that told something
+    _text("cause"),
+    _text("detail"),
+    Column("partial", Boolean, nullable=False, server_default=false()),
+    Column("opened", BigInteger, nullable=False, server_default="0"),
+    Column("counts", Text, nullable=False, server_default="{}"),  # JSON: frames by type
+    Column("unused", Text, nullable=False, server_default="{}"),  # JSON: frames that were left out, by reason
+    Column("checked_ms", BigInteger, nullable=False),
+)
+
 projects = Table(
     "projects",
     metadata,
@@ -152,8 +197,29 @@ projects = Table(
     _text("description"),
     _text("icon"),
     _text("color"),
+    _text("ws_url"),
+    _text("bridge_url"),
+    _text("mcp_url"),
+    Column("has_mcp", Boolean),
+    Column("dashboards", Text, nullable=False, server_default="{}"),  # JSON, like the next
+    Column("telemetry_map", Text, nullable=False, server_default="{}"),
     Column("seen_ms", BigInteger, nullable=False),
     Column("gone_ms", BigInteger),
+)
+
+# What a Bridge last told of MCP servers. Its outcome is its own: a Bridge without MCP servers is up.
+contexts = Table(
+    "contexts",
+    metadata,
+    Column("target_id", BigInteger, ForeignKey("targets.id"), primary_key=True),
+    Column("started_ms", BigInteger, nullable=False),  # of the last try
+    Column("interval_ms", BigInteger, nullable=False),
+    Column("measured_ms", BigInteger),  # of the last success
+    Column("answered_ms", BigInteger),
+    _text("cause"),
+    _text("detail"),
+    Column("available", Boolean),
+    Column("servers", Text, nullable=False, server_default="[]"),  # JSON objects
 )
 
 agents = Table(
@@ -180,7 +246,12 @@ agents = Table(
     Column("can_start", Boolean),
     Column("can_stop", Boolean),
     Column("can_pause", Boolean),
+    _text("command"),  # the last one it was given
+    Column("command_ms", BigInteger),
+    _text("command_source"),
+    _text("command_result"),
     _text("error"),
+    Column("received_ms", BigInteger),
     Column("gone_ms", BigInteger),
 )
 
@@ -196,6 +267,15 @@ events = Table(
     _text("project"),
     _text("agent"),
     Column("simulated", Boolean, nullable=False, server_default=false()),
+)
+
+# Broadcasts that were told as events: each once, also after the event itself is past its retention.
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("at_ms", BigInteger, primary_key=True),
+    Column("seen_ms", BigInteger, nullable=False),
 )
 
 # One counter for all that changes, and for each topic the revision it last changed at.
@@ -239,16 +319,103 @@ user_projects = Table(
     Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True),
     Column("project", Text, primary_key=True),
 )
+# One row a token. Renewing makes a new one of the same session, and the old one ends a minute later.
 sessions = Table(
     "sessions",
     metadata,
     Column("jti", Text, primary_key=True),
+    Column("session", Text, nullable=False, server_default="", index=True),
     Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False, index=True),
     Column("issued_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
+    Column("renewed_ms", BigInteger),  # when another token took over
+    Column("confirmed_ms", BigInteger),  # when the password was last given
     _text("address"),
     _text("user_agent"),
+    Index(None, "expires_ms"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("projects", Text),  # JSON list; null: all that the user may see
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    sqlite_autoincrement=True,  # an erased owner's tokens go, and the number of one is never another's
+)
+
+# Links that let somebody choose a password once. What stands in the link is kept as a hash only.
+links = Table(
+    "links",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False, index=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+
+# Who did something. Apart from what was done, so that a person can be forgotten and the log stay whole.
+audit_subjects = Table(
+    "audit_subjects",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # a hash of the rest, to find it again
+    Column("user_id", BigInteger, index=True),
+    _text("name"),
+    _text("address"),
+    _text("user_agent"),
+)
+
+# Only ever added to. A denial that repeats within its minute raises the count of its row; retention removes the old.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("subject_id", BigInteger, ForeignKey("audit_subjects.id"), nullable=False, index=True),
+    _text("action"),
+    _text("resource"),
+    _text("project"),
+    _text("reason"),
+    _text("method"),
+    _text("path"),
+    Column("details", Text, nullable=False, server_default="{}"),
+    Column("times", Integer, nullable=False, server_default="1"),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("repeat_key", Text, unique=True),  # null for what is never counted together
+    Index(None, "event", "at_ms"),
+)
+
+# How often somebody did something within a window of a limit.
+limit_counts = Table(
+    "limit_counts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("used", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)
+
+# Who met a limit or came near it, an hour a row.
+limit_marks = Table(
+    "limit_marks",
+    metadata,
+    Column("group", Text, primary_key=True),
+    Column("who", Text, primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+    Column("near", Integer, nullable=False, server_default="0"),  # windows of which four fifths were used
+    Column("met", Integer, nullable=False, server_default="0"),  # requests that were turned away
+    Column("allowed", Integer, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
 )
 
 FIRST_REVISION = text("INSERT INTO revision (id, value, epoch) VALUES (1, 0, :epoch)")

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
+from observatory.freshness import LATE_INTERVALS
 from observatory.model import Cause, Event, Instant, Labels, Level, Scrape, title
-from observatory.store import agents, events, runs
+from observatory.store import agents, contexts, events, runs
 from observatory.store.engine import Store
 from observatory.store.points import Points, newest, pack, unpack
 from observatory.store.schema import readings, scrapes, series, targets
@@ -16,7 +17,11 @@ from observatory.store.targets import mark_simulated
 from observatory.store.topics import AGENTS, EVENTS, PROJECTS, TARGETS, raise_revision, touch
 
 SeriesKey = tuple[int, str, str, Labels]
+KNOWN = select(readings).where(
+    readings.c.target_id == bindparam("in_target"), readings.c.project == bindparam("in_project")
+)
 READING = [column.name for column in readings.c if not column.primary_key]
+GONE = select(targets.c.id).where(targets.c.gone_ms.is_not(None))
 FORGOTTEN_MS = 86_400_000  # a series silent this long leaves the latest values
 
 WORDS = {
@@ -45,7 +50,8 @@ class Recorder:
         """Write scrapes in one transaction; answers the revision it got, 0 when there was nothing to write.
 
         A scrape whose (target, project, started) is there already is a no-op. Scrapes of unknown targets are left
-        out: their target was removed while they were under way. Raises StoreError and then has written nothing.
+        out, and of gone ones: they were removed while they were under way. Raises StoreError and then has written
+        nothing.
         """
         if not read:
             return 0
@@ -54,9 +60,10 @@ class Recorder:
             revision = raise_revision(connection)
             touched: set[str] = set()
             happened: list[Event] = []
+            gone = set(connection.execute(GONE).scalars())
             for scrape in read:
                 target = self.target_id(connection, scrape.target)
-                if target is not None:
+                if target is not None and target not in gone:
                     self.write(connection, revision, target, scrape, met, touched, happened)
             events.record(connection, happened)
             if happened:
@@ -106,11 +113,17 @@ class Recorder:
             touched.add(TARGETS)
         if scrape.cause is None and not scrape.pushed and mark_simulated(connection, target, scrape.simulated):
             touched.add(TARGETS)
-        update_reading(connection, target, scrape, points, None if self.clock is None else self.clock())
+        happened += scrape.events
+        if len(points) or not scrape.pushed:
+            now = None if self.clock is None else self.clock()
+            if update_reading(connection, target, scrape, points, now):
+                touched.add(TARGETS)
         if scrape.agents is not None:
             told, changed = agents.store_agents(connection, target, scrape)
             happened += told
             touched |= {AGENTS} if changed else set()
+        if contexts.store_context(connection, target, scrape):
+            touched.add(PROJECTS)
         if scrape.projects is not None and agents.store_projects(connection, target, scrape.projects, scrape.started):
             touched.add(PROJECTS)
 
@@ -136,16 +149,18 @@ def outcome_change(connection: Connection, target: int, scrape: Scrape) -> Event
     return outcome_event(scrape)
 
 
-def update_reading(connection: Connection, target: int, scrape: Scrape, points: Points, now: Instant | None) -> None:
-    """Bring the row of `readings` forward; the past, read late, leaves it alone.
+def update_reading(connection: Connection, target: int, scrape: Scrape, points: Points, now: Instant | None) -> bool:
+    """Bring the row of `readings` forward; the past, read late, leaves it alone. Says whether that changes the state of
+    the target: it was not asked before, or not for a while.
 
     What stands there from after `now` was written before our clock was set back, and gives way.
     """
-    mine = (readings.c.target_id == target) & (readings.c.project == scrape.project)
-    before = connection.execute(select(readings).where(mine)).first()
+    before = connection.execute(KNOWN, {"in_target": target, "in_project": scrape.project}).first()
     set_back = before is not None and now is not None and before.started_ms > now + scrape.interval * 1000
     if before is None or before.started_ms <= scrape.started or scrape.pushed or set_back:
         upsert(connection, readings, [reading_row(target, scrape, before, points)], update=READING)
+    stale = before is None or scrape.started - before.started_ms > LATE_INTERVALS * scrape.interval * 1000
+    return stale and not scrape.project and not scrape.pushed
 
 
 SERIES_KEY = ["target_id", "project", "name", "labels"]
@@ -181,7 +196,7 @@ def reading_row(target: int, scrape: Scrape, before: AnyRow | None, points: Poin
         "detail": scrape.detail,
         "health": scrape.health or ("" if good else was.health),
         "version": scrape.version or was.version,
-        "skew": was.skew if scrape.skew is None else scrape.skew,
+        "skew": scrape.skew if good or scrape.skew is not None else was.skew,
         "points": latest_of(before, points, scrape),
     }
 

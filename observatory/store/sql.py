@@ -54,8 +54,10 @@ def insert_new(connection: Connection, table: Table, row: Mapping[str, Any], *, 
 
 
 def printable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """`row` without the character that PostgreSQL takes in no text, and that binary answers are full of."""
-    return {
-        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value
-        for name, value in row.items()
-    }
+    """`row` as a database keeps it."""
+    return {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def storable(text: str) -> str:
+    """`text` without the character that PostgreSQL takes in none, and that binary answers are full of."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -11,9 +11,11 @@ from observatory.store.sql import upsert
 
 _POSITION = select(revision.c.epoch, revision.c.value)  # made once: it is asked many times a second
 TARGETS, AGENTS, EVENTS, PROJECTS = "targets", "agents", "events", "projects"
+WATCHLIST = "watchlist"  # what administrators added or paused: the collector follows it
 
 
 LATEST = select(revision.c.epoch, select(func.max(topics.c.revision)).scalar_subquery().label("revision"))
+RAISED = update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
 
 
 class Position(NamedTuple):
@@ -25,10 +27,7 @@ class Position(NamedTuple):
 
 def raise_revision(connection: Connection) -> int:
     """The next revision. The row stays locked until commit, so revisions become visible in their order."""
-    found = connection.execute(
-        update(revision).values(value=revision.c.value + 1).returning(revision.c.value)
-    ).scalar_one()
-    return int(found)
+    return int(connection.execute(RAISED).scalar_one())
 
 
 def touch(connection: Connection, now: int, names: Iterable[str]) -> None:
@@ -47,6 +46,12 @@ def latest(store: Store) -> Position:
     with store.read() as connection:
         row = connection.execute(LATEST).one()
     return Position(row.epoch, row.revision or 0)
+
+
+def changed_at(store: Store, topic: str) -> int:
+    """The revision at which `topic` last changed; 0 when it never did."""
+    with store.read() as connection:
+        return connection.execute(select(topics.c.revision).where(topics.c.topic == topic)).scalar() or 0
 
 
 def touched_since(store: Store, seen: int) -> frozenset[str]:

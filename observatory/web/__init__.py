@@ -9,10 +9,11 @@ from dash.development.base_component import Component
 from flask import Blueprint, Flask
 
 from observatory import api
+from observatory.api.sessions import set_renewed
 from observatory.auth.tokens import derive
 from observatory.context import Services
+from observatory.web import account, errors, guard, login
 from observatory.web import assets as static
-from observatory.web import errors, guard, login
 from observatory.web.document import BASE, Document
 from observatory.web.security import secure
 
@@ -40,8 +41,8 @@ def create_app(
     packed = static.Cache(cache_folder)
     ours = static.Assets(assets_folder, packed, static.libraries(cache_folder))
     static.register(server, ours)
-    api.register(server)
-    for blueprint in (login.routes, *blueprints):
+    api.register(server, guard.is_public)
+    for blueprint in (login.routes, account.routes, *blueprints):
         server.register_blueprint(blueprint)
     errors.register(server)
     server.jinja_env.globals.update(asset_url=ours.url, product=NAME, public_styles=lambda: public_styles(ours))
@@ -52,6 +53,7 @@ def create_app(
     suites = static.Suites(packed, app.registered_paths)
     server.view_functions[SUITE_VIEW] = suites.serve
     guard.install(server, app.callback_map)
+    server.after_request(set_renewed)
     secure(server, console_origin=services.console_origin, trusted_proxies=services.trusted_proxies)
     server.test_client().get("/healthz")
     static.prepare(ours, suites)
@@ -62,7 +64,8 @@ def create_server(services: Services) -> Flask:
     server = Flask(__name__, static_folder=None)
     server.extensions["observatory"] = services
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    server.secret_key = derive(services.secrets[0], "flask")  # Dash signs with it; workers must agree
+    server.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # Flask's own would list what only our catch-all takes
+    server.secret_key = derive(services.session_secret, "flask")  # Dash signs with it; workers must agree
     return server
 
 

@@ -23,10 +23,15 @@ def application(settings: Settings) -> Dash:
     services = Services(
         store=store,
         secrets=settings.jwt_secret,
-        metrics_secret=settings.session_secret,
+        session_secret=settings.session_secret,
         session_length=settings.session_length,
         production=settings.production,
         trusted_proxies=settings.trusted_proxies,
+        limits=settings.limits,
+        limits_url=settings.redis_url,
+        address=settings.api_url,
+        allowed_origins=settings.allowed_origins,
+        private_targets=settings.private_targets,
         console_origin=origin_of(settings.nexus_console_url),
         checks=(lambda: collector_check(store),),
     )
@@ -40,8 +45,9 @@ def application(settings: Settings) -> Dash:
         blueprints=[targets.blueprint, realtime.blueprint],
     )
     shell.connect(app)
+    caps = realtime.Caps(settings.streams, settings.streams_per_session, settings.streams_per_address)
     app.server.extensions["observatory_answers"] = Answers()
-    app.server.extensions["observatory_hub"] = realtime.Hub(store, services.clock, limit=settings.streams)
+    app.server.extensions["observatory_hub"] = realtime.Hub(store, services.clock, caps)
     return app
 
 

@@ -1,5 +1,7 @@
 """Signing in and out with plain forms, and the two plain pages: they work without any script."""
 
+import math
+
 from flask import Blueprint, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -12,7 +14,7 @@ from observatory.api.sessions import (
     sign_out,
 )
 from observatory.context import actor_or_none
-from observatory.errors import StoreError
+from observatory.errors import StoreError, Throttled, Unavailable
 
 routes = Blueprint("login", __name__)
 
@@ -22,7 +24,8 @@ def form() -> AnyResponse | str:
     after = safe_next(request.args.get("next", ""))
     if actor_or_none() is not None:
         return redirect(after, 303)
-    return render_template("login.html", next=after, name="", error="")
+    note = "Your password is set. Sign in with it." if request.args.get("set") else ""
+    return render_template("login.html", next=after, name="", error="", note=note)
 
 
 @routes.post("/login")
@@ -33,13 +36,20 @@ def submit() -> AnyResponse | tuple[str, int]:
         return refused("Enter your name and your password.", name, after, 400)
     try:
         signed_in = sign_in(name, password)
-    except StoreError:
+    except Throttled as error:
+        return refused(too_many(error), name, after, 429)
+    except (StoreError, Unavailable):
         return refused("The database does not answer, so nobody can sign in. Try again in a moment.", name, after, 503)
     if signed_in is None:
         return refused("Name or password is wrong.", name, after, 401)
     response = redirect(after, 303)
-    set_cookie(response, signed_in.token)  # type: ignore[arg-type]  # flask's own redirect makes flask's Response
+    set_cookie(response, signed_in.token)
     return response
+
+
+def too_many(error: Throttled) -> str:
+    minutes = math.ceil(error.retry_after / 60)
+    return f"Too many wrong passwords. Try again in {minutes} {'minute' if minutes == 1 else 'minutes'}."
 
 
 def refused(error: str, name: str, after: str, status: int) -> tuple[str, int]:
@@ -50,7 +60,7 @@ def refused(error: str, name: str, after: str, status: int) -> tuple[str, int]:
 def logout() -> AnyResponse:
     sign_out()
     response = redirect("/login", 303)
-    clear_cookie(response)  # type: ignore[arg-type]
+    clear_cookie(response)
     return response
 
 

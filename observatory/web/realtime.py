@@ -5,20 +5,23 @@ A stream hastens; it is never the only way. A lost message costs a moment of age
 
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import orjson
 from flask import Blueprint, Response, current_app, request, stream_with_context
+from pydantic import Field
 
 from observatory import log
+from observatory.api.edge import Lenient, operation
 from observatory.api.problem import problem
 from observatory.context import actor, services
 from observatory.errors import StoreError
+from observatory.limits import key_of
 from observatory.model import Actor, Instant
-from observatory.store import accounts, samples, scrapes, targets, topics
+from observatory.store import api_tokens, samples, scrapes, sessions, targets, topics
 from observatory.store.engine import Store
 from observatory.store.topics import Position
 
@@ -27,10 +30,19 @@ PUBLICATIONS = 4  # at most this many messages a second reach a browser, but the
 BEAT_SECONDS = 5.0  # a sign of life, and the session is looked at again
 SERIES_LIMIT = 500
 WAITING_LIMIT = 100  # messages for a browser that does not take them
+ALL = "all"  # whose every stream is
 SERIES = "series"  # the topic that says: points of a target came that you compute something from
 
 logger = log.get(__name__)
 blueprint = Blueprint("realtime", __name__)
+
+
+class Caps(NamedTuple):
+    """How many streams may be open at once: each holds a thread, and pages need some too."""
+
+    all: int = 250
+    session: int = 12
+    address: int = 200
 
 
 class Wanted(NamedTuple):
@@ -45,6 +57,7 @@ class Listener:
     """One open stream, and what waits to be sent on it."""
 
     wanted: Wanted
+    of: tuple[str, ...] = ()  # whose it is: the session or token, and the address; each may have so many
     waiting: deque[bytes] = field(default_factory=deque)
     ready: threading.Event = field(default_factory=threading.Event)
     overrun: bool = False  # its browser takes nothing any more; when it comes back it asks for the whole
@@ -86,9 +99,9 @@ class Audience:
 class Hub:
     """Follows the store in a thread of its own and hands each listener what it asked for."""
 
-    def __init__(self, store: Store, clock: Callable[[], Instant], *, limit: int = 250) -> None:
-        """At most `limit` streams are open at once: each holds a thread, and pages need some too."""
-        self.store, self.clock, self.limit = store, clock, limit
+    def __init__(self, store: Store, clock: Callable[[], Instant], caps: Caps = Caps()) -> None:  # noqa: B008 — frozen
+        self.store, self.clock, self.caps = store, clock, caps
+        self.open: Counter[str] = Counter()  # streams by whose they are
         self.audiences: dict[Wanted, Audience] = {}
         self.looked_at = 0.0  # monotonic: a tail that stopped must not be covered up by signs of life
         self.lock = threading.Lock()  # of the audiences
@@ -97,12 +110,15 @@ class Hub:
         self.position = Position("", 0)
         self.thread: threading.Thread | None = None
 
-    def join(self, wanted: Wanted) -> Listener | None:
-        """A new listener; None when there are too many already."""
-        listener = Listener(wanted)
+    def join(self, wanted: Wanted, *, person: str = "", address: str = "") -> Listener | None:
+        """A new listener of a person (a session or token) at an address; None when there are too many already, in all
+        or of theirs."""
+        listener = Listener(wanted, (ALL, person, address))
         with self.lock:
-            if sum(len(audience.listeners) for audience in self.audiences.values()) >= self.limit:
+            most = zip(listener.of, self.caps, strict=True)
+            if any(whose and self.open[whose] >= cap for whose, cap in most):
                 return None
+            self.open.update(filter(None, listener.of))
             if self.thread is None:  # here and not at import: threads do not survive the fork of a worker
                 self.position = topics.position(self.store)
                 self.thread = threading.Thread(target=self.follow, name="tail", daemon=True)
@@ -113,7 +129,9 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         with self.lock:
             audience = self.audiences.get(listener.wanted)
-            if audience is not None:
+            if audience is not None and listener in audience.listeners:
+                self.open.subtract(filter(None, listener.of))
+                self.open += Counter()  # whoever has none is forgotten
                 audience.listeners.discard(listener)
                 if not audience.listeners:
                     del self.audiences[listener.wanted]
@@ -197,19 +215,30 @@ class Hub:
             listener.put(message)
 
 
+class StreamQuery(Lenient):
+    series: str = Field("", max_length=4000, examples=["12,13"])
+    target: tuple[str, ...] = ()
+
+
 @blueprint.get("/api/stream")
-def stream() -> Response:
+@operation(
+    "Live: what is new, as it comes",
+    ("text/event-stream",),
+    query=StreamQuery,
+    also={503: "Too many streams are open, or the database is away."},
+)
+def stream(query: StreamQuery) -> Response:
     """Server-sent events: first `hello` with the newest points of the wanted series, then what is new as it comes.
 
     `series` are ids, separated by commas; those the caller may not see, and those past the 500th, are left out.
     `target`, which may be repeated, names targets whose every scrape is told as the topic `series`. 503 when too many
-    streams are open: the page then asks by itself.
+    streams are open, in all or of this session or address: the page then asks by itself.
     """
     who = actor()
-    series = visible(who, series_ids(request.args.get("series", "")))
-    wanted = Wanted(series, seen_targets(who, request.args.getlist("target")))
+    series = visible(who, series_ids(query.series))
+    wanted = Wanted(series, seen_targets(who, query.target))
     hub: Hub = current_app.extensions["observatory_hub"]
-    listener = hub.join(wanted)
+    listener = hub.join(wanted, person=key_of(who), address=f"address:{request.remote_addr}")
     if listener is None:
         refused = problem(503, "Too many open streams")
         refused.headers["Retry-After"] = "15"
@@ -261,9 +290,16 @@ def ending_of(hub: Hub, who: Actor) -> bytes:
     A database that is away ends nobody's stream.
     """
     try:
-        found = accounts.session_actor(hub.store, who.session, now=hub.clock())
+        found = present(hub, who)
     except StoreError:
         return b""
     if found is None:
         return b"ended"
     return b"" if found == who else b"closing"
+
+
+def present(hub: Hub, who: Actor) -> Actor | None:
+    """Who the stream is open for, as things stand now; None when the session or the token is over."""
+    if who.token is not None:
+        return api_tokens.holder(hub.store, who.token, now=hub.clock())
+    return sessions.holder(hub.store, who.session, now=hub.clock())

@@ -1,21 +1,24 @@
-"""The headers every answer carries, and whom we believe about where a request came from."""
+"""The headers every answer carries."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+import secrets
 
 from flask import Flask, Response, request
 from flask_talisman import Talisman
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from observatory.context import services
+from observatory.web import cors, proxy
 
 YEAR = 31_536_000  # seconds
 REPORTS = "/api/csp-reports"
 NO_STORE = "no-store, max-age=0"
 NOTHING = f"default-src 'none'; frame-ancestors 'none'; report-uri {REPORTS}"  # for answers that are no document
-FORWARDED = ("HTTP_X_FORWARDED_", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_CF_CONNECTING_IP", "HTTP_X_CLIENT_IP")
-
-WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+# What no page of ours asks for, nor the console in its frame: that one is given the clipboard, and a wall wants the
+# whole screen and keeps it awake.
+DENIED = (
+    "accelerometer", "browsing-topics", "camera", "display-capture", "encrypted-media", "gamepad",
+    "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi",
+    "payment", "serial", "usb", "xr-spatial-tracking",
+)  # fmt: skip
 
 
 def policy(console_origin: str) -> dict[str, str]:
@@ -44,39 +47,33 @@ def policy(console_origin: str) -> dict[str, str]:
 
 def secure(server: Flask, *, console_origin: str, trusted_proxies: int) -> None:
     """Add the headers and the proxy rule. Comes after everything that registers routes, before the first request."""
+    # Before the guard: what it refuses carries a whole policy too, and what it would refuse may be answered here.
+    server.before_request_funcs.setdefault(None, [])[:0] = [make_nonce, proxy.require_https, cors.preflight]
     server.after_request(finish)  # runs after Talisman's, which is registered below
+    server.after_request_funcs[None].insert(0, cors.allow)  # runs last: it adds to what others say may be read
     Talisman(
         server,
-        force_https=False,  # https is the platform's business; cookies and HSTS follow the trusted scheme
+        force_https=False,  # see proxy.py; cookies and HSTS follow the trusted scheme
         frame_options="DENY",
         content_security_policy=policy(console_origin),
         content_security_policy_nonce_in=["script-src", "style-src"],
         referrer_policy="strict-origin-when-cross-origin",
         strict_transport_security_max_age=YEAR,
-        permissions_policy={"camera": "()", "microphone": "()", "geolocation": "()"},
+        permissions_policy=dict.fromkeys(DENIED, "()"),
         session_cookie_secure=False,  # Flask's session is not used
     )
-    behind: WSGI = without_forwarded(server.wsgi_app)
-    if trusted_proxies:
-        # Not x_host: a proxy that does not set X-Forwarded-Host passes on the one a stranger sent.
-        behind = ProxyFix(behind, x_for=trusted_proxies, x_proto=trusted_proxies, x_host=0)
-    server.wsgi_app = behind  # type: ignore[method-assign, assignment]
+    server.wsgi_app = proxy.believe(server.wsgi_app, trusted_proxies)  # type: ignore[method-assign, assignment]
 
 
-def without_forwarded(app: WSGI) -> WSGI:
-    """Hide forwarding headers from everything behind: what a trusted proxy said is in the request already."""
-
-    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        for name in [name for name in environ if name.startswith(FORWARDED)]:
-            del environ[name]
-        return app(environ, start_response)
-
-    return wrapped
+def make_nonce() -> None:
+    request.csp_nonce = secrets.token_urlsafe(24)  # type: ignore[attr-defined]  # where Talisman looks for it
 
 
 def finish(response: Response) -> Response:
     headers = response.headers
     headers["X-XSS-Protection"] = "0"  # the filter it would switch on was itself a hole
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"  # a window of another site holds no handle on ours
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"  # and none of its pages embeds what is ours
     if response.mimetype == "text/html":
         headers["Reporting-Endpoints"] = f'csp="{REPORTS}"'
     else:

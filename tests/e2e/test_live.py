@@ -1,6 +1,7 @@
 """A page that is left alone: it keeps itself current by every way there is, and says so when there is none."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -206,3 +207,18 @@ def test_a_dead_bridge_looks_dead_and_heals_by_itself(
     wait_for(lambda: states(readings) == {"live"}, timeout=60, what="live numbers again")
     expect(page.locator(".standing h1")).to_contain_text("services up")
     expect(cell).to_have_attribute("data-state", "live")
+
+
+def test_a_page_that_asked_too_often_waits_and_goes_on_by_itself(
+    product: Callable[..., Product], context: BrowserContext, page_expectations: PageExpectations
+) -> None:
+    page_expectations.allow(r"429 .*/(_dash-update-component|api/stream)")
+    page = context.new_page()
+    sign_in(page, product(MOCK_MODE="true", OBSERVATORY_INTERVAL="1s", OBSERVATORY_LIMIT_UI="20 per 15 seconds"))
+    word = page.locator("#shell-connection")
+
+    expect(word).to_have_text("slowed down", timeout=60_000)
+    expect(page.locator(".card.metric .reading-value").first).not_to_be_empty()
+    expect(word).to_have_text(re.compile("live|polling"), timeout=60_000)
+    before = page.locator(".card.metric .reading").first.get_attribute("data-measured")
+    expect(page.locator(".card.metric .reading").first).not_to_have_attribute("data-measured", str(before))

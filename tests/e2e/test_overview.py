@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -40,7 +41,7 @@ def test_every_service_has_a_cell_with_shape_word_and_a_day(page: Page) -> None:
     for cell in cells.all():
         mark = cell.locator(".state-mark:not(.compact)")
         expect(mark.locator(".state-word")).to_have_text(re.compile("|".join(STATES)))
-        wait_for(lambda shape=mark.locator(".shape"): has_shape(shape), what="a shape")  # a tick may just replace it
+        wait_for(partial(has_shape, mark.locator(".shape")), what="a shape")  # a tick may just replace the element
         expect(cell.locator(".ribbon")).to_have_attribute("aria-label", re.compile("Last 24 hours"))
 
 
@@ -48,7 +49,8 @@ def has_shape(shape: Locator) -> bool:
     """Whether something is drawn: an element of a size, cut out by a mask."""
     return bool(
         shape.evaluate(
-            "element => element.getBoundingClientRect().width > 4 && getComputedStyle(element).maskImage.startsWith('url(')"
+            "element => element.getBoundingClientRect().width > 4"
+            " && getComputedStyle(element).maskImage.startsWith('url(')"
         )
     )
 

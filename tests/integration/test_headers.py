@@ -40,27 +40,70 @@ def test_a_nonce_is_used_once(website: Website):
     assert first != second
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/login", "/api/health", "/api/nothing", "/assets/public/favicon.svg", "/broken"]
+SOME_OF_EACH = (
+    ("GET", "/", 200),
+    ("GET", "/nothing", 404),
+    ("GET", "/login", 200),
+    ("GET", "/broken", 500),
+    ("POST", "/logout", 403),
+    ("GET", "/healthz", 200),
+    ("GET", "/metrics", 200),
+    ("GET", "/assets/public/favicon.svg", 200),
+    ("GET", "/assets/nothing.css", 404),
+    ("GET", "/_dash-layout", 200),
+    ("GET", "/api/health", 200),
+    ("GET", "/api/nothing", 404),
+    ("PUT", "/api/health", 405),
+    ("POST", "/api/extra", 403),
+    ("POST", "/_dash-update-component", 403),
 )
-def test_every_answer_carries_the_other_headers(website: Website, path: str):
-    answer = website.signed_in("victor").get(path)
 
+
+@pytest.mark.parametrize(("method", "path", "status"), SOME_OF_EACH)
+def test_every_answer_carries_the_other_headers(website: Website, method: str, path: str, status: int):
+    client = website.signed_in("victor")
+    if status == 200 and path == "/login":
+        client = website.anonymous()
+    if status == 403:
+        client.environ_base["HTTP_SEC_FETCH_SITE"] = "cross-site"
+
+    answer = client.open(path, method=method)
+
+    assert answer.status_code == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
-    assert answer.headers["Permissions-Policy"] == "camera=(), microphone=(), geolocation=()"
     assert answer.headers["X-XSS-Protection"] == "0"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     assert "unsafe-" not in answer.headers["Content-Security-Policy"]
     assert "Strict-Transport-Security" not in answer.headers
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert not {"X-Nonce", "X-Powered-By"} & {name.title() for name, _ in answer.headers}
 
 
-def test_https_behind_a_trusted_proxy_is_kept_to(make_website: Make):
-    website = make_website(trusted_proxies=1)
+def test_no_page_may_use_what_no_page_needs(website: Website):
+    denied = website.anonymous().get("/login").headers["Permissions-Policy"].split(", ")
 
-    answer = website.anonymous().get("/login", headers={"X-Forwarded-Proto": "https"})
+    assert {"camera=()", "microphone=()", "geolocation=()", "payment=()", "usb=()"} <= set(denied)
+    assert all(feature.endswith("=()") for feature in denied)
+    assert not any(feature.startswith(("clipboard-", "fullscreen", "screen-wake-lock")) for feature in denied)
 
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+
+def test_a_refused_document_has_the_same_policy_as_a_served_one(website: Website):
+    client = website.signed_in("victor")
+
+    served = client.get("/")
+    refused = client.post("/logout", headers={"Sec-Fetch-Site": "cross-site"})
+
+    def policy(header: str) -> str:
+        return re.sub(r"'nonce-[A-Za-z0-9_-]{22,}'", "'nonce'", header)
+
+    assert (served.status_code, refused.status_code) == (200, 403)
+    assert "'nonce-" in refused.headers["Content-Security-Policy"]
+    assert policy(refused.headers["Content-Security-Policy"]) == policy(served.headers["Content-Security-Policy"])
 
 
 def test_the_document_tells_no_versions_and_leaves_the_table_script_out(website: Website):
@@ -151,7 +194,7 @@ def test_an_unknown_api_address_is_a_json_404(website: Website, method: str):
     )
 
     assert answer.status_code == 404
-    assert set(answer.get_json()) == {"error", "code", "timestamp"}
+    assert set(answer.get_json()) >= {"error", "code", "timestamp"}
 
 
 @pytest.mark.parametrize(
@@ -190,10 +233,9 @@ def test_a_body_that_is_too_large_is_refused(website: Website):
     answer = website.anonymous().post("/api/auth/login", data=b"x" * (1024 * 1024 + 1), content_type="application/json")
 
     assert answer.status_code in {400, 413}
-    assert website.anonymous().post("/api/csp-reports", data=b"x" * (16 * 1024 + 1)).status_code == 413
 
 
-# ── health and reports ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── health ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_health_tells_strangers_what_passed_and_no_more(make_website: Make):
@@ -220,28 +262,3 @@ def test_readiness_follows_the_database_and_life_does_not(website: Website):
     answer = client.post("/login", data={"username": "ada", "password": "x"})
     assert answer.status_code == 503
     assert "database does not answer" in answer.text
-
-
-@pytest.mark.parametrize(
-    ("report", "directive"),
-    [
-        ({"csp-report": {"effective-directive": "img-src"}}, "img-src"),
-        ([{"type": "csp-violation", "body": {"effectiveDirective": "script-src-elem"}}], "script-src-elem"),
-        ({"csp-report": {"violated-directive": "made up by a stranger"}}, "other"),
-    ],
-)
-def test_violation_reports_are_counted_by_directive(website: Website, report: object, directive: str):
-    def counted() -> float:
-        text = website.signed_in("ada").get("/metrics").text
-        found = re.search(rf'observatory_csp_reports_total{{directive="{directive}"}} (\S+)', text)
-        return float(found[1]) if found else 0.0
-
-    before = counted()
-    answer = website.anonymous().post("/api/csp-reports", json=report)
-
-    assert (answer.status_code, counted() - before) == (204, 1)
-
-
-@pytest.mark.parametrize("body", [b"", b"nonsense", b"[1, null]", b'{"csp-report": 1}', b"[" * 5000])
-def test_a_report_that_is_none_is_swallowed(website: Website, body: bytes):
-    assert website.anonymous().post("/api/csp-reports", data=body).status_code == 204

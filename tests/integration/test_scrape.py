@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from observatory.collector.scrape import Reader, delay, open_reader
+from observatory.collector.circuit import delay
+from observatory.collector.scrape import Reader, open_reader
 from observatory.model import Cause, Expect, Health, Instant, Kind, Origin, Scrape, Target
 from tests.support.answering import Answering, answer, reset, serving
 from tests.support.processes import free_port
@@ -120,11 +121,20 @@ def test_without_telemetry_none_is_asked_for() -> None:
         assert reader.read()[0].cause is None
 
 
-def test_slowly_means_projects_only_every_half_minute() -> None:
+def test_a_project_that_the_stream_tells_of_is_read_every_half_minute_only() -> None:
+    told = {"loom"}
     with Answering(serving(a_bridge("loom"))) as server, reading(server.url) as reader:
-        assert [s.interval for s in reader.read(slow=True)] == [10, 30]
-        assert len(reader.read(slow=True)) == 1
-        assert [s.interval for s in reader.read(slow=False)] == [10, 10]
+        assert [s.interval for s in reader.read(told=told.__contains__)] == [10, 30]
+        assert len(reader.read(told=told.__contains__)) == 1
+        told.clear()
+        assert [s.interval for s in reader.read(told=told.__contains__)] == [10, 10]
+
+
+def test_a_project_that_the_stream_does_not_tell_of_keeps_its_beat_beside_one_that_it_does() -> None:
+    with Answering(serving(a_bridge("loom", "kiln"))) as server, reading(server.url) as reader:
+        reader.read(told="loom".__eq__)
+        again = reader.read(told="loom".__eq__)
+    assert [(s.project, s.interval) for s in again] == [("", 10), ("kiln", 10)]
 
 
 def test_many_projects_are_all_read_in_their_order() -> None:

@@ -6,10 +6,11 @@ import pytest
 from argon2 import PasswordHasher
 
 from observatory.model import Role
-from observatory.store import accounts
+from observatory.store import accounts, sessions
 from observatory.store.engine import Store
 from observatory.web.login import safe_next
 from tests.support.clock import NOON
+from tests.support.told import a_record
 from tests.support.website import PASSWORD, Website, password_hash
 
 Make = Callable[..., Website]
@@ -193,9 +194,9 @@ def test_next_keeps_a_path_of_ours():
 
 def test_the_first_administrator_is_made_once(store: Store):
     assert not accounts.has_admin(store)
-    assert accounts.ensure_admin(store, password_hash(), now=NOON)
+    assert accounts.ensure_admin(store, password_hash(), now=NOON, told=a_record("user.first_admin"))
     assert accounts.has_admin(store)
-    assert not accounts.ensure_admin(store, password_hash(), now=NOON)
+    assert not accounts.ensure_admin(store, password_hash(), now=NOON, told=a_record("user.first_admin"))
 
     admin = accounts.find_user(store, "admin")
 
@@ -205,16 +206,17 @@ def test_the_first_administrator_is_made_once(store: Store):
 
 def test_a_session_is_found_until_it_ends(store: Store):
     user = accounts.create_user(store, "mira", password_hash(), Role.VIEWER, projects=["Loom"], now=NOON)
-    accounts.open_session(store, user, "one", issued=NOON, expires=NOON + 1000)
+    sessions.open_session(store, user, "one", issued=NOON, expires=NOON + 1000)
 
-    found = accounts.session_actor(store, "one", now=NOON)
+    held = sessions.actor(store, "one", now=NOON)
 
-    assert found is not None
+    assert held is not None
+    found = held.actor
     assert (found.user, found.name, found.role, found.projects) == (user, "mira", Role.VIEWER, ("loom",))
-    assert accounts.session_actor(store, "one", now=NOON + 1000) is None
-    assert accounts.end_session(store, "one", now=NOON)
-    assert not accounts.end_session(store, "one", now=NOON)
-    assert accounts.session_actor(store, "one", now=NOON) is None
+    assert sessions.actor(store, "one", now=NOON + 1000) is None
+    assert sessions.end(store, "one", now=NOON)
+    assert not sessions.end(store, "one", now=NOON)
+    assert sessions.actor(store, "one", now=NOON) is None
 
 
 def test_an_old_hash_is_replaced_at_the_next_login(website: Website):

@@ -18,7 +18,18 @@ PROMISED = {
     "name", "kind", "url", "origin", "state", "cause", "simulated", "measuredAt", "receivedAt", "ageSeconds",
     "intervalSeconds", "latencyMs",
 }  # fmt: skip
-MORE = {"project", "detail", "health", "version", "since", "skewSeconds"}
+MORE = {
+    "status",
+    "lastCheck",
+    "alsoNamedBy",
+    "project",
+    "detail",
+    "health",
+    "version",
+    "since",
+    "skewSeconds",
+    "stream",
+}
 
 
 @pytest.fixture

@@ -168,6 +168,22 @@ def test_a_service_that_is_down_shows_no_time_to_answer():
     assert strip.latency_of(row | {"state": "live"}).value == 5.0
 
 
+@pytest.mark.parametrize(("skew", "said"), [(130.0, "clock 2 min ahead"), (-45.0, "clock 45 s behind")])
+def test_a_clock_that_is_wrong_is_told_in_word_and_shape(skew, said):
+    made = status.clock_mark({"skew": skew})
+
+    assert text(made).replace("\N{NARROW NO-BREAK SPACE}", " ") == said
+    assert attribute(made, "data-state") == "warning"
+    assert len(classed(made, "shape")) == 1
+    assert "ages are corrected" in text(status.clock_told({"skew": skew}))
+
+
+@pytest.mark.parametrize("skew", [None, float("nan"), 0.0, 5.0, -5.0])
+def test_a_clock_that_is_right_is_not_told(skew):
+    assert status.clock_mark({"skew": skew}) is None
+    assert status.clock_told({"skew": skew}) is None
+
+
 def test_a_table_scrolls_by_keyboard_and_has_a_name():
     made = tables.table("Services", [("Name", ""), ("Age", "num")], [])
 

@@ -54,6 +54,23 @@ def test_an_empty_variable_is_one_that_is_not_set() -> None:
     assert settings(NEXT_PUBLIC_MCP_DAEMON_URL="", MCP_DAEMON_URL="http://plain:1").mcp_daemon_url == "http://plain:1"
 
 
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, Path("~/.shared-config")),
+        ({"SHARED_STATE_DIR": "/srv/shared"}, Path("/srv/shared")),
+        ({"NEXT_PUBLIC_SHARED_STATE_DIR": "/srv/a", "SHARED_STATE_DIR": ""}, Path("/srv/a")),
+        ({"SHARED_STATE_DIR": ""}, None),
+    ],
+)
+def test_the_folder_of_the_broadcast_file_may_be_none(environ: dict[str, str], folder: Path | None) -> None:
+    assert settings(**environ).shared_state_dir == folder
+
+
+def test_the_file_may_say_that_there_is_no_folder_of_broadcasts() -> None:
+    assert settings(**written('[settings]\nshared_state_dir = ""\n')).shared_state_dir is None
+
+
 def test_the_newer_name_of_the_bridge_wins_over_the_older() -> None:
     older = {"NEXT_PUBLIC_BRIDGE_SERVER_URL": "http://older:1"}
 
@@ -203,6 +220,31 @@ def test_production_listens_everywhere_and_a_dyno_has_one_proxy() -> None:
     assert settings().host == "127.0.0.1"
     assert settings(TRUST_PROXY_HEADERS="true").trusted_proxies == 1
     assert settings(TRUST_PROXY_HEADERS="true", TRUSTED_PROXIES="2").trusted_proxies == 2
+
+
+def test_other_sites_are_named_by_their_origins_as_browsers_write_them() -> None:
+    named = settings(
+        ALLOWED_ORIGINS="https://Tool.Example:443, http://localhost:3000,,http://[::1]:80,http://localhost:3000"
+    )
+
+    assert named.allowed_origins == ("https://tool.example", "http://localhost:3000", "http://[::1]")
+    assert settings().allowed_origins == settings(ALLOWED_ORIGINS=" ").allowed_origins == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "*", "null", "tool.example", "https://", "https://*", "https://*.tool.example", "https://tool.example/",
+        "https://tool.example/path", "https://tool.example?x", "https://tool.example#x", "https://user@tool.example",
+        "ftp://tool.example", "https://tool.example:0", "https://tool.example:65536", "https://tool.example:x",
+        "https://tool example", "https://tööl.example", "https://tool.example https://other.example",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_a_fault_that_names_it(wrong: str) -> None:
+    [fault] = faults(ALLOWED_ORIGINS=f"https://good.example,{wrong}")
+
+    assert fault.startswith("ALLOWED_ORIGINS must be origins such as")
+    assert f"which {wrong!r} is not" in fault
 
 
 def test_production_without_secrets_does_not_start_and_makes_none(tmp_path: Path) -> None:

@@ -71,6 +71,68 @@ def test_a_name_belongs_to_who_comes_first() -> None:
     assert [(t.name, t.origin) for t in both] == [("x", Origin.FILE), ("y", Origin.ADMIN)]
 
 
+def at(url: str, name: str, origin: Origin, kind: Kind = Kind.HTTP) -> Target:
+    return Target(name, kind, url, origin)
+
+
+def test_what_two_sources_name_at_one_place_is_one_target() -> None:
+    merged = discovery.merge(
+        [at("http://localhost:8000/", "theirs", Origin.ADMIN)],
+        [at("http://127.0.0.1:8000", "shop", Origin.FILE)],
+        [at("http://[::1]:8000", "found", Origin.DISCOVERED)],
+    )
+
+    [kept] = merged
+    assert (kept.name, kept.origin) == ("shop", Origin.FILE)
+    assert kept.also == ((Origin.DISCOVERED, "found"), (Origin.ADMIN, "theirs"))
+
+
+def test_one_source_may_ask_a_place_in_two_ways_and_two_kinds_are_two_things() -> None:
+    twice = [at("http://a.example/health", "plain", Origin.FILE), at("http://a.example/health", "deep", Origin.FILE)]
+    kinds = [
+        at("http://b.example", "x", Origin.FILE),
+        Target("y", Kind.PROMETHEUS, "http://b.example", Origin.ADMIN),
+    ]
+
+    assert [target.name for target in discovery.merge(twice)] == ["plain", "deep"]
+    assert [target.name for target in discovery.merge(kinds)] == ["x", "y"]
+
+
+def test_a_name_that_went_into_another_target_is_not_given_again() -> None:
+    """The file calls the Bridge of the environment `b2`; what an administrator added as `b2` is then the same."""
+    bridge = at("http://bridge.example", "bridge-server", Origin.ENVIRONMENT, Kind.BRIDGE)
+    other = at("http://bridge.example:80/", "b2", Origin.FILE, Kind.BRIDGE)
+    added = at("http://elsewhere.example", "b2", Origin.ADMIN, Kind.BRIDGE)
+
+    [kept] = discovery.merge([added], [other], [bridge])
+
+    assert kept.name == "bridge-server"
+    assert kept.also == ((Origin.FILE, "b2"), (Origin.ADMIN, "b2"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("http://A.example", "http://a.example:80/", True), ("https://a.example/x/", "https://a.example:443/x", True),
+     ("http://127.0.0.1:1", "http://localhost:1", True), ("http://[::1]:1", "http://localhost:1/", True),
+     ("http://a.example", "https://a.example", False), ("http://a.example/x", "http://a.example/X", False),
+     ("http://a.example?a=1", "http://a.example?a=2", False), ("http://a.example:81", "http://a.example", False)],
+)  # fmt: skip
+def test_a_place_has_one_spelling(one: str, other: str, same: bool) -> None:
+    assert (discovery.place(one) == discovery.place(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [("http://localhost:8123", "http://localhost:8123/mcp/health"), ("ws://10.0.0.4:1/", "http://10.0.0.4:1/mcp/health"),
+     ("wss://localhost:1/x", "https://localhost:1/x/mcp/health")],
+)  # fmt: skip
+def test_an_mcp_server_is_asked_whether_it_is_there(url: str, asked: str) -> None:
+    target = discovery.mcp_server("loom", url, "loom", 10.0)
+
+    assert (target.name, target.url, target.kind, target.origin) == ("mcp-loom", asked, Kind.HTTP, Origin.PROJECT)
+    assert target.project == "loom"
+
+
 def test_an_entry_of_the_file_is_read_whole(tmp_path: Path) -> None:
     path = written(tmp_path, """
         [settings]
@@ -179,7 +241,8 @@ def test_the_simulators_services_are_marked() -> None:
 def test_the_observatory_watches_itself_under_a_name_nobody_can_take() -> None:
     ours = discovery.itself("http://127.0.0.1:8050/metrics", "secret")
     assert (ours.kind, ours.token) == (Kind.OBSERVATORY, "secret")
-    assert discovery.merge([a_target("observatory", Origin.ENVIRONMENT)], [ours]) == [ours]
+    [kept] = discovery.merge([a_target("observatory", Origin.ENVIRONMENT)], [ours])
+    assert (kept.origin, kept.url, kept.also) == (Origin.BUILTIN, ours.url, ((Origin.ENVIRONMENT, "observatory"),))
 
 
 B1 = {"status": "healthy", "version": "3.1.0"}

@@ -187,3 +187,16 @@ def test_a_boot_time_is_an_instant_and_a_request_time_is_not():
 def test_every_kind_and_origin_has_words():
     assert not [kind for kind in Kind if words.kind(kind.value) == kind.value]
     assert not [origin for origin in Origin if origin not in words.ORIGINS]
+
+
+@pytest.mark.parametrize(
+    ("skew", "said"),
+    [
+        (None, ""), (float("nan"), ""), (0.0, ""), (4.9, ""), (5.0, ""), (-5.0, ""), (5.1, "5 s ahead"),
+        (-45.3, "45 s behind"), (89.0, "89 s ahead"), (90.5, "2 min ahead"), (120.5, "2 min ahead"),
+        (-3600.0, "60 min behind"), (7200.0, "2 h ahead"), (86_400.0, "24 h ahead"), (-86_400.0, "24 h behind"),
+        (200_000.0, "2 days ahead"),
+    ],
+)  # fmt: skip
+def test_a_clock_that_is_off_by_more_than_five_seconds_is_told(skew, said):
+    assert words.clock(a_service(skew=skew)).replace(words.THIN, " ") == said
