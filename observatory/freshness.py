@@ -3,10 +3,11 @@
 The browser applies the same two limits between updates; `assets/public/freshness` tests hold both to this table.
 """
 
-from observatory.model import Cause, Instant, State
+from observatory.model import Cause, Instant, State, StreamState
 
 LIVE_INTERVALS = 1.5
 LATE_INTERVALS = 3.0
+HEARD_SECONDS = 35.0  # a Bridge tells the whole status of a project every 30 s
 
 
 def age(measured: Instant | None, now: Instant) -> float | None:
@@ -50,3 +51,15 @@ def target_state(
     if cause is not None:
         return State.DOWN
     return value_state(measured, interval, now)
+
+
+def stream_state(heard: Instant | None, now: Instant, *, connected: bool) -> StreamState:
+    """State of a stream whose last frame that told something came at `heard`."""
+    if not connected:
+        return StreamState.DOWN
+    return StreamState.HEARD if is_heard(heard, now) else StreamState.SILENT
+
+
+def is_heard(heard: Instant | None, now: Instant) -> bool:
+    seconds = age(heard, now)
+    return seconds is not None and seconds <= HEARD_SECONDS

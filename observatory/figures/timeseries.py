@@ -21,6 +21,9 @@ FORMATS = {
 }  # fmt: skip
 CAUSES = {
     "observer_off": "not observed",
+    "paused": "paused",
+    "maintenance": "maintenance",
+    "gone": "no longer watched",
     "unreachable": "unreachable",
     "timeout": "no answer in time",
     "http_error": "answered with an error",
