@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 RUNTIME := .venv/.runtime.stamp
 DEV := .venv/.dev.stamp
-PYTEST := -m pytest -n 2 --dist loadgroup
+PYTEST := -m pytest -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check bench docs lock clean soak

@@ -143,6 +143,13 @@ def token(argv: Sequence[str]) -> int:
     return cli_people.tokens(argv)
 
 
+def doctor(argv: Sequence[str]) -> int:
+    """What works, what does not, and what to do about it."""
+    from observatory.doctor import command
+
+    return command.main(argv)
+
+
 def migrate(_: Sequence[str]) -> int:
     """Bring the database to this release's schema."""
     from observatory.store.engine import migrate as bring_forward
@@ -173,7 +180,8 @@ COMMANDS: dict[str, tuple[Callable[[Sequence[str]], int], str]] = {
     "simulate": (simulate, "the DevKit simulator"),
     "user": (user, "people: who may sign in, as what; `observatory user` lists what can be done"),
     "token": (token, "API tokens; `observatory token` lists what can be done"),
+    "doctor": (doctor, "what works, what does not, what to do; `--contract`: what real services keep of the contract"),
     "migrate": (migrate, "bring the database to this release's schema"),
     "config": (show_config, "every setting and its value"),
 }
-WITH_OPTIONS = {simulate, user, token}  # they read what follows their name by themselves
+WITH_OPTIONS = {simulate, user, token, doctor}  # they read what follows their name by themselves

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from observatory.store.engine import Store, migrate, open_store
 from tests.contract.options import pytest_addoption  # noqa: F401
@@ -14,6 +16,25 @@ from tests.support import simulator as simulators
 from tests.support.clock import Clock
 from tests.support.processes import free_port as find_free_port
 from tests.support.simulator import Simulator
+
+
+class Sharing(LoadScopeScheduling):
+    """Hands tests out a module at a time, since those of one share what is costly to start; all those with a browser to
+    one process, and those that measure a time to one.
+
+    xdist's own `loadgroup` writes its groups where pytest does not look for them any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        if not nodeid.startswith("tests/e2e/"):
+            return nodeid.partition("::")[0]
+        return "latency" if "test_latency.py" in nodeid else "e2e"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    config.option.loadscopereorder = False  # the order is that of the collection: the browser's first
+    return Sharing(config, log)
 
 
 # As the product logs: plain. What structlog does by itself draws a traceback for seconds, in the thread that logs it.

@@ -24,14 +24,12 @@ PROFILE = {"viewport": {"width": 1440, "height": 900}, "locale": "en-GB", "timez
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """All browser tests run in one process, one after the other: they share the browser and the processor.
 
-    They begin first, because they take longest; what measures a time is a group of its own and comes last, when the
-    processor is most likely to be free. The groups are named before the others look at the items (xdist writes them
-    into the names of the tests), the order is made when all others have made theirs.
+    They begin first, because they take longest; what measures a time comes last, when the processor is most likely to
+    be free. The mark is there before others choose by it, the order is made when all others have made theirs.
     """
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.e2e)
-            item.add_marker(pytest.mark.xdist_group("latency" if measures_time(item) else "e2e"))
     yield
     items.sort(key=lambda item: (measures_time(item), HERE not in item.path.parents))
 

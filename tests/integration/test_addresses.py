@@ -19,6 +19,7 @@ from observatory.clients.base import Session, tls
 from observatory.clients.resolver import Resolver
 from observatory.collector.loop import Collector
 from observatory.collector.scrape import open_reader
+from observatory.collector.channel import Timing
 from observatory.collector.stream import BridgeStream
 from observatory.context import wall_clock
 from observatory.errors import TargetError
@@ -397,7 +398,7 @@ def streaming(
         clock=wall_clock,
         rule=rule,
         resolve=resolve,
-        retry_first=0.02,
+        timing=Timing(retry_first=0.02),
     )
     stream.start()
     try:
@@ -411,7 +412,7 @@ def streaming(
 def test_a_stream_keeps_to_the_rule_of_its_target() -> None:
     names = Names(shop_example=[["127.0.0.1"]])
     with listening() as (port, came), streaming(f"http://shop.example:{port}", None, names) as stream:
-        wait_for(lambda: stream.refused)
+        wait_for(lambda: stream.root.ending and stream.root.ending.cause is Cause.REJECTED)
         assert names.asked == {"shop.example": 1}
         assert not came()
 
@@ -419,7 +420,7 @@ def test_a_stream_keeps_to_the_rule_of_its_target() -> None:
 def test_a_stream_asks_a_name_once_and_tells_it_to_the_server() -> None:
     names = Names(shop_example=[["::1", "127.0.0.1"], [METADATA]])
     with Channel() as bridge, streaming(f"http://shop.example:{bridge.port}", Rule.PRIVATE_TOO, names) as stream:
-        wait_for(lambda: stream.connected)
+        wait_for(lambda: stream.root.connected)
         assert names.asked == {"shop.example": 1}
         assert bridge.hosts == [f"shop.example:{bridge.port}"]
 
@@ -430,9 +431,9 @@ def test_a_stream_verifies_the_name_too(trusted: Path) -> None:
     with Channel(server_context(trusted, told)) as bridge:
         with streaming(f"https://other.example:{bridge.port}", Rule.PRIVATE_TOO, names) as stream:
             wait_for(lambda: names.asked["other.example"] >= 2, what="a second try")
-            assert stream.opened == 0
+            assert stream.root.opened == 0
         with streaming(f"https://shop.example:{bridge.port}", Rule.PRIVATE_TOO, names) as stream:
-            wait_for(lambda: stream.connected)
+            wait_for(lambda: stream.root.connected)
 
     assert bridge.hosts == [f"shop.example:{bridge.port}"]
     assert set(told) == {"shop.example", "other.example"}
@@ -443,7 +444,7 @@ def test_a_stream_is_not_led_elsewhere() -> None:
         moved = saying(answer(302, headers={"Location": f"ws://127.0.0.1:{port}/ws"}))
         with Answering(moved) as server, streaming(server.url, Rule.PRIVATE_TOO, Names()) as stream:
             wait_for(lambda: len(server.requests) >= 2, what="a second try")
-            assert stream.opened == 0
+            assert stream.root.opened == 0
         assert not came()
 
 

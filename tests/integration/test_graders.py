@@ -14,7 +14,7 @@ from tests.support.processes import free_port
 from tests.support.product import PASSWORD, Product, start
 from tests.support.terminator import Terminator, terminating
 
-pytestmark = [pytest.mark.xdist_group("graders"), pytest.mark.timeout(600)]  # the graders may have to be fetched
+pytestmark = pytest.mark.timeout(600)  # the graders may have to be fetched
 GRAVE = {"HIGH", "MEDIUM"}
 A_PLUS = 130
 

@@ -269,7 +269,6 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
         pytest.skip(str(error))
 
 
-@pytest.mark.xdist_group("redis")
 def test_redis_counts_everything_for_all_processes(make_website: Make, redis_url: str):
     limits = {"global": "4 per minute"}
     one = make_website(limits=limits, limits_url=redis_url)

@@ -11,7 +11,6 @@ import pytest
 from tests.support.processes import free_port
 from tests.support.product import PASSWORD, Product, start
 
-pytestmark = pytest.mark.xdist_group("wire")
 REPORT = json.dumps({"csp-report": {"effective-directive": "img-src"}}).encode()
 
 
