@@ -17,9 +17,9 @@ from websockets.sync.server import ServerConnection, serve
 from observatory.clients.addresses import Rule, checked, rule_of
 from observatory.clients.base import Session, tls
 from observatory.clients.resolver import Resolver
+from observatory.collector.channel import Timing
 from observatory.collector.loop import Collector
 from observatory.collector.scrape import open_reader
-from observatory.collector.channel import Timing
 from observatory.collector.stream import BridgeStream
 from observatory.context import wall_clock
 from observatory.errors import TargetError
