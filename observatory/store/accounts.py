@@ -1,6 +1,6 @@
 """Users: who may sign in, as what, and to which projects. Every change says in the audit log who made it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -267,8 +267,3 @@ def _keeping_an_admin(connection: Connection) -> Iterator[None]:
 
 def _an_admin() -> Exists:
     return exists().where(*ADMINISTERS)
-
-
-def names(store: Store) -> Sequence[str]:
-    with store.read() as connection:
-        return list(connection.execute(select(users.c.name).order_by(users.c.name)).scalars())

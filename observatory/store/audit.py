@@ -113,11 +113,6 @@ def narrowed(wanted: Wanted) -> "Select[tuple[object, ...]]":
     return query
 
 
-def event_names(store: Store) -> list[str]:
-    with store.read() as connection:
-        return sorted(connection.execute(select(audit.c.event).distinct()).scalars())
-
-
 def forget(connection: Connection, user: int) -> None:
     """Empty who `user` was. What was done stays, by a subject without a name."""
     of_user = audit_subjects.c.user_id == user
