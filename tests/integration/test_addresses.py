@@ -420,7 +420,7 @@ def test_a_stream_keeps_to_the_rule_of_its_target() -> None:
 def test_a_stream_asks_a_name_once_and_tells_it_to_the_server() -> None:
     names = Names(shop_example=[["::1", "127.0.0.1"], [METADATA]])
     with Channel() as bridge, streaming(f"http://shop.example:{bridge.port}", Rule.PRIVATE_TOO, names) as stream:
-        wait_for(lambda: stream.root.connected)
+        wait_for(lambda: stream.root.connected and bridge.hosts)
         assert names.asked == {"shop.example": 1}
         assert bridge.hosts == [f"shop.example:{bridge.port}"]
 
@@ -433,7 +433,7 @@ def test_a_stream_verifies_the_name_too(trusted: Path) -> None:
             wait_for(lambda: names.asked["other.example"] >= 2, what="a second try")
             assert stream.root.opened == 0
         with streaming(f"https://shop.example:{bridge.port}", Rule.PRIVATE_TOO, names) as stream:
-            wait_for(lambda: stream.root.connected)
+            wait_for(lambda: stream.root.connected and bridge.hosts)
 
     assert bridge.hosts == [f"shop.example:{bridge.port}"]
     assert set(told) == {"shop.example", "other.example"}

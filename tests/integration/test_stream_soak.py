@@ -121,8 +121,17 @@ def test_a_long_series_of_faults_leaves_nothing_behind(settled: None, full_size:
 
         bridge.refuse = {}
         stream.projects(PROJECTS)
-        wait_for(lambda: (chaos.talk(), state(stream) is StreamState.HEARD and bridge.paths == ["/ws"])[1], timeout=30)
-        wait_for(lambda: (chaos.talk(), all(stream.tells_of(project.id) for project in PROJECTS))[1], timeout=30)
+
+        def healed() -> bool:
+            chaos.talk()
+            told = {project.id: stream.tells_of(project.id) for project in PROJECTS}
+            seen = (bridge.paths, state(stream), told, stream.root.ending, stream.root.wanted, stream.unused)
+            assert bridge.paths == ["/ws"], seen
+            assert state(stream) is StreamState.HEARD, seen
+            assert all(told.values()), seen
+            return True
+
+        wait_for(healed, timeout=60, what="one root connection that tells of all projects")
         assert streams_threads() <= 12
     first, last = (sorted(part)[10] for part in (sizes[:20], sizes[-20:]))
     print(f"{len(chaos.done)} faults, {stream.root.opened} root connections, {first:.1f} to {last:.1f} MB")
