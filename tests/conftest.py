@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -36,6 +37,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     config.option.loadscopereorder = False  # the order is that of the collection: the browser's first
     return Sharing(config, log)
 
+
+# How quick a machine is today says nothing about what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # As the product logs: plain. What structlog does by itself draws a traceback for seconds, in the thread that logs it.
 structlog.configure(

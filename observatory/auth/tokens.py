@@ -4,8 +4,9 @@ are random, and kept as hashes only. Whether one of them ended, the database kno
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import jwt
 
@@ -17,6 +18,7 @@ ALGORITHM = "HS256"
 REQUIRED = ("userId", "jti", "iat", "exp")
 INVALID = "Invalid authentication token"
 API_PREFIX = "obs_"  # by which a leaked one is recognised, by us and by scanners of secrets
+REMEMBERED = 1000  # tokens whose signature was looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +55,34 @@ def sign(claims: Claims, keys: Sequence[str]) -> str:
 
 def verify(token: str, keys: Sequence[str], *, now: Instant) -> Claims:
     """The claims of a token that any of `keys` signed and that has not expired. Raises Unauthenticated, Expired."""
+    return read(signed(token, tuple(keys)), now)
+
+
+@lru_cache(REMEMBERED)
+def signed(token: str, keys: tuple[str, ...]) -> Mapping[str, object]:
+    """The body of a token that any of `keys` signed. Raises Unauthenticated.
+
+    A browser brings the same token with every request, and its signature says the same each time; whether it has
+    expired or was revoked is asked anew. What is refused is not remembered.
+    """
     for key in keys:
         try:
-            body = jwt.decode(
+            body: dict[str, object] = jwt.decode(
                 token,
                 key,
                 algorithms=[ALGORITHM],
-                # The clock is an argument: expiry is compared below, with `now`.
+                # The clock is an argument: expiry is compared in `read`, with `now`.
                 options={"require": list(REQUIRED), "verify_exp": False, "verify_iat": False, "verify_aud": False},
             )
         except jwt.InvalidSignatureError:
             continue
         except jwt.InvalidTokenError as error:
             raise Unauthenticated(INVALID) from error
-        return read(body, now)
+        return body
     raise Unauthenticated(INVALID)
 
 
-def read(body: dict[str, object], now: Instant) -> Claims:
+def read(body: Mapping[str, object], now: Instant) -> Claims:
     """Claims from a verified body. Raises Unauthenticated when one is missing or of another type, Expired."""
     user, jti, issued, expires = (body.get(name) for name in REQUIRED)
     granted, projects = body.get("permissions") or [], body.get("projectIds") or []

@@ -36,14 +36,14 @@ def touch(connection: Connection, now: int, names: Iterable[str]) -> None:
 
 
 def position(store: Store) -> Position:
-    with store.read() as connection:
+    with store.ask() as connection:
         row = connection.execute(_POSITION).one()
     return Position(row.epoch, row.value)
 
 
 def latest(store: Store) -> Position:
     """Where the topics stand: new points alone do not move it."""
-    with store.read() as connection:
+    with store.ask() as connection:
         row = connection.execute(LATEST).one()
     return Position(row.epoch, row.revision or 0)
 

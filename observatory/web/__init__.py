@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import dash
 from dash import Dash
 from dash.development.base_component import Component
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, Request
+from flask.sessions import NullSession, SessionInterface
 
 from observatory import api
 from observatory.api.sessions import set_renewed
@@ -60,8 +62,24 @@ def create_app(
     return app
 
 
+class NoSession(SessionInterface):
+    """Ours are rows in the database. Flask's own would be looked for in the cookies of every request."""
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return NullSession()
+
+
+class Server(Flask):
+    """Flask without what nothing here uses: it asks of every function of every request whether it is a coroutine."""
+
+    session_interface = NoSession()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_server(services: Services) -> Flask:
-    server = Flask(__name__, static_folder=None)
+    server = Server(__name__, static_folder=None)
     server.extensions["observatory"] = services
     server.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     server.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # Flask's own would list what only our catch-all takes

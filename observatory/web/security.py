@@ -1,6 +1,9 @@
 """The headers every answer carries."""
 
 import secrets
+from collections.abc import Callable
+from functools import cache
+from typing import cast
 
 from flask import Flask, Response, request
 from flask_talisman import Talisman
@@ -19,6 +22,7 @@ DENIED = (
     "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi",
     "payment", "serial", "usb", "xr-spatial-tracking",
 )  # fmt: skip
+NOT_STANDING = {"Content-Type", "Content-Length", "Content-Security-Policy"}  # each answer's own
 
 
 def policy(console_origin: str) -> dict[str, str]:
@@ -51,7 +55,7 @@ def secure(server: Flask, *, console_origin: str, trusted_proxies: int) -> None:
     server.before_request_funcs.setdefault(None, [])[:0] = [make_nonce, proxy.require_https, cors.preflight]
     server.after_request(finish)  # runs after Talisman's, which is registered below
     server.after_request_funcs[None].insert(0, cors.allow)  # runs last: it adds to what others say may be read
-    Talisman(
+    talisman = Talisman(
         server,
         force_https=False,  # see proxy.py; cookies and HSTS follow the trusted scheme
         frame_options="DENY",
@@ -62,7 +66,31 @@ def secure(server: Flask, *, console_origin: str, trusted_proxies: int) -> None:
         permissions_policy=dict.fromkeys(DENIED, "()"),
         session_cookie_secure=False,  # Flask's session is not used
     )
+    before, after = server.before_request_funcs[None], server.after_request_funcs[None]
+    before.remove(talisman._force_https)  # see proxy.py
+    before.remove(talisman._make_nonce)  # see make_nonce
+    after[after.index(talisman._set_response_headers)] = dress(talisman)
     server.wsgi_app = proxy.believe(server.wsgi_app, trusted_proxies)  # type: ignore[method-assign, assignment]
+
+
+def dress(talisman: Talisman) -> Callable[[Response], Response]:
+    """Talisman's headers. Only a document has a policy with a nonce of its own; on anything else they are the same each
+    time, so they are made once."""
+
+    @cache
+    def standing(secure: bool) -> tuple[tuple[str, str], ...]:
+        with talisman.app.test_request_context(base_url="https://host" if secure else "http://host"):
+            return tuple(talisman._set_response_headers(Response(headers={"Content-Type": ""})).headers)
+
+    def add(response: Response) -> Response:
+        if response.mimetype == "text/html":
+            return cast(Response, talisman._set_response_headers(response))
+        for name, value in standing(request.is_secure):
+            if name not in NOT_STANDING:
+                response.headers[name] = value
+        return response
+
+    return add
 
 
 def make_nonce() -> None:
