@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench import report
 
-NAMES = ("figure", "page", "callback", "guard", "viewers", "scrape", "stream", "store", "start", "headers")
+NAMES = ("figure", "page", "callback", "guard", "viewers", "scrape", "stream", "store", "start", "headers", "soak")
 
 
 def main(wanted: Sequence[str]) -> int:

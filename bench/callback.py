@@ -51,8 +51,7 @@ def run() -> Sequence[Result]:
 
 
 def cost(pid: int, act: Callable[[], object], *, aligned: bool = False) -> Spread:
-    """CPU milliseconds of the process `pid` a call, once it is warm. `aligned`: begin when shared answers have just been
-    renewed."""
+    """CPU milliseconds of the process `pid` a call, warm. `aligned`: begin when shared answers were just renewed."""
     found = []
     for _ in range(ROUNDS):
         if aligned:

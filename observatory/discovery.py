@@ -59,6 +59,7 @@ PRECEDENCE = (
 IMPLIED = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 HERE = {"127.0.0.1", "::1"}  # other spellings of localhost
 MCP_HEALTH = "/mcp/health"
+MCP_PORTS = (5173, 3000, 8080, 8000, 8090)  # on which MCP servers usually listen (§5.4)
 MISSING = object()
 
 
@@ -163,6 +164,12 @@ def mcp_server(name: str, url: str, project: str, interval: float) -> Target:
         project=project,
         expect=Expect(),
     )
+
+
+def mcp_candidates(interval: float) -> list[Target]:
+    """What may be an MCP server on this machine that nobody tells of."""
+    found = [mcp_server(str(port), f"http://localhost:{port}", "", interval) for port in MCP_PORTS]
+    return [replace(target, origin=Origin.DISCOVERED) for target in found]
 
 
 def probe(target: Target, *, clock: Callable[[], Instant]) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from observatory import config, discovery, log
 from observatory.auth.tokens import metrics_token
@@ -23,6 +24,7 @@ from observatory.model import DAY, Event, Instant, Level, Origin, Target
 from observatory.store import events, targets, topics, watchlist
 from observatory.store.engine import Store
 from observatory.store.sql import AnyRow
+from observatory.submodules import mcp_server_url
 
 FILE_NAME = "observatory.toml"
 LEAVES_AFTER = DAY  # something that nobody set and that has not answered for so long is not there any more
@@ -178,7 +180,8 @@ class Registry:
         with ThreadPoolExecutor(PROBES, thread_name_prefix="probe") as pool:
             there = pool.map(partial(discovery.probe, clock=self.clock), unknown)
             answered = {target.name for target, answers in zip(unknown, there, strict=True) if answers}
-        self.found = [target for target in possible if target.name in answered or target not in unknown]
+        there_now = [target for target in possible if target.name in answered or target not in unknown]
+        self.found = list({base_of(target): target for target in reversed(there_now)}.values())[::-1]
 
     def look(self, *, thorough: bool = False) -> bool:
         """Look at the file, and tell what is to be told. Whether the list changed."""
@@ -194,25 +197,40 @@ class Registry:
         return bool(row.paused) or self.clock() - int(row.answered_ms or row.added_ms) < LEAVES_AFTER
 
     def possible(self, rows: Sequence[AnyRow]) -> list[Target]:
-        """Everything that may be there, whether it answers or not."""
+        """Everything that may be there, whether it answers or not. Of two that say the same place the first counts."""
         ours = self.set_here()
         on_ports = discovery.candidates(self.settings, [target.name for target in ours])
-        taken = {discovery.place(target.url) for target in [*ours, *on_ports]}
-        return [*on_ports, *(one for one in self.of_projects(rows) if base_of(one) not in taken)]
-
-    def of_projects(self, rows: Sequence[AnyRow]) -> list[Target]:
-        """The MCP servers that real Bridges tell of: a project said where they are, on this machine or its network."""
-        trusted = [
-            row.name
-            for row in rows
-            if not row.simulated and (row.origin != Origin.ADMIN or self.settings.private_targets)
-        ]
+        taken = {discovery.place(target.url) for target in ours}
+        trusted = [row for row in rows if self.trusts(row)]
+        servers = [*self.of_projects(trusted), *discovery.mcp_candidates(self.settings.interval)]
+        servers += self.of_submodules([row.name for row in trusted if is_here(row.url)])
         found: dict[str, Target] = {}
-        for server in watchlist.mcp_servers(self.store, trusted)[:MOST_SERVERS]:
-            target = discovery.mcp_server(server.name, server.url, server.project, self.settings.interval)
+        for target in [*on_ports, *(one for one in servers if base_of(one) not in taken)]:
+            found.setdefault(target.name, target)
+        return list(found.values())
+
+    def trusts(self, row: AnyRow) -> bool:
+        """Whether the word of a Bridge leads anywhere: a simulated one's does not, nor one's that was added here."""
+        return not row.simulated and (row.origin != Origin.ADMIN or self.settings.private_targets)
+
+    def of_projects(self, bridges: Sequence[AnyRow]) -> list[Target]:
+        """The MCP servers that Bridges tell of: a project said where they are, on this machine or its network."""
+        told = watchlist.mcp_servers(self.store, [row.name for row in bridges])
+        return self.servers([(server.name, server.url, server.project) for server in told])
+
+    def of_submodules(self, bridges: Sequence[str]) -> list[Target]:
+        """The MCP servers that projects of Bridges on this machine bring along."""
+        paths = watchlist.project_paths(self.store, bridges)
+        return self.servers([(id, url, id) for id, path in paths if (url := mcp_server_url(path))])
+
+    def servers(self, told: Sequence[tuple[str, str, str]]) -> list[Target]:
+        """Targets of MCP servers by name, URL and project; each place once, and none where no project may lead."""
+        found: dict[str, Target] = {}
+        for name, url, project in told[:MOST_SERVERS]:
+            target = discovery.mcp_server(name, url, project, self.settings.interval)
             fault = url_fault(target.url, Rule.LOCAL) or name_fault(target.name)
             if fault:
-                logger.info("mcp_server_left_out", server=server.name, fault=fault)
+                logger.info("mcp_server_left_out", server=name, fault=fault)
             elif all(target.url != other.url for other in found.values()):
                 found.setdefault(target.name, target)
         return list(found.values())
@@ -290,6 +308,11 @@ def names_of(target: Target) -> set[str]:
 
 def base_of(server: Target) -> str:
     return discovery.place(server.url.removesuffix(discovery.MCP_HEALTH))
+
+
+def is_here(url: str) -> bool:
+    """Whether a service is on this machine, so that the folders it names are."""
+    return urlsplit(discovery.place(url)).hostname == "localhost"
 
 
 def name_fault(name: str) -> str:

@@ -2,20 +2,15 @@
 of ours, and ends nothing.
 """
 
-import os
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from observatory import log
 from observatory.contract.broadcast import FILE, Broadcast, broadcast
 from observatory.model import Instant
+from observatory.small_files import content
 from observatory.store import broadcasts
 from observatory.store.engine import Store
-
-LARGEST = 64 * 1024  # bytes
-# A link is not followed, and a pipe in its place is not waited for.
-HOW = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 logger = log.get(__name__)
 
@@ -48,18 +43,3 @@ def latest(folder: Path) -> Broadcast | None:
     if found is None:
         logger.debug("broadcast_ignored", path=str(path), reason="no broadcast")
     return found
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a regular file of moderate size. Raises OSError, and ValueError when it is something else."""
-    descriptor = os.open(path, HOW)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("not a regular file")
-        with open(descriptor, "rb", closefd=False) as file:
-            read = file.read(LARGEST + 1)
-    finally:
-        os.close(descriptor)
-    if len(read) > LARGEST:
-        raise ValueError(f"over {LARGEST} bytes")
-    return read

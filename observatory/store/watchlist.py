@@ -240,3 +240,15 @@ def mcp_servers(store: Store, bridges: Sequence[str]) -> list[McpServer]:
         if row.mcp_url:
             found.setdefault(row.mcp_url.rstrip("/"), McpServer(row.id, row.mcp_url, row.id))
     return list(found.values())
+
+
+def project_paths(store: Store, bridges: Sequence[str]) -> list[tuple[str, str]]:
+    """Id and folder of each project that these Bridges list and that names one, by Bridge, then id."""
+    query = (
+        select(projects.c.id, projects.c.path)
+        .join(targets, targets.c.id == projects.c.target_id)
+        .where(targets.c.name.in_(bridges), projects.c.gone_ms.is_(None), projects.c.path != "")
+        .order_by(targets.c.name, projects.c.id)
+    )
+    with store.read() as connection:
+        return [(row.id, row.path) for row in connection.execute(query)]

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from observatory.collector import loop
-from observatory.collector.broadcast import LARGEST, Broadcasts, latest
+from observatory.collector.broadcast import Broadcasts, latest
 from observatory.collector.loop import Collector
 from observatory.context import wall_clock
 from observatory.errors import StoreError
 from observatory.frames import events
 from observatory.model import DAY, Actor, Role
+from observatory.small_files import LARGEST
 from observatory.store import broadcasts, topics
 from observatory.store.engine import Store, open_store
 from tests.support import simulator as simulators

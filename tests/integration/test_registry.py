@@ -1,5 +1,6 @@
 """The list of what to watch: a file that is written while we run, sources that come and go, and their collector."""
 
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from observatory import config
+from observatory import config, discovery
 from observatory.collector.loop import Collector
 from observatory.context import wall_clock
 from observatory.errors import ConfigurationError
@@ -34,6 +35,7 @@ from observatory.store.scrapes import Recorder
 from observatory.store.watchlist import Definition
 from tests.support.answering import Answering, answer, saying, serving
 from tests.support.clock import NOON, Clock
+from tests.support.processes import free_port
 from tests.support.scraped import a_scrape, a_target
 from tests.support.told import a_record
 from tests.support.waiting import wait_for
@@ -42,6 +44,7 @@ ADMIN = Actor(1, "ada", Role.ADMIN, (), "s")
 SHOP = '[[target]]\nname = "shop"\nkind = "http"\nurl = "http://shop.example"\n'
 MILL = SHOP.replace("shop", "mill")
 FINE = saying(answer(200, {"status": "ok"}))
+FAR, NEAR = "http://bridge.example", "http://127.0.0.1:52521"
 IDENTITY = {"/mcp/health": {"config": {"name": "Loom MCP", "version": "1"}}}
 
 
@@ -75,6 +78,10 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, store: Store, clock: Clock) -> Desk:
     return Desk(tmp_path, store, clock)
+
+
+def port_of(server: Answering) -> int:
+    return int(server.url.rpartition(":")[2])
 
 
 # ── the file ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -205,9 +212,11 @@ def test_a_pause_holds_for_whoever_named_the_target(desk: Desk) -> None:
 # ── what projects name ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def a_bridge_tells(store: Store, *servers: McpServer, projects: tuple[Project, ...] = (), **bridge: object) -> None:
+def a_bridge_tells(
+    store: Store, *servers: McpServer, projects: tuple[Project, ...] = (), url: str = FAR, **bridge: object
+) -> None:
     now = wall_clock()
-    known = a_target("bridge", kind=Kind.BRIDGE, url="http://bridge.example", **bridge)
+    known = a_target("bridge", kind=Kind.BRIDGE, url=url, **bridge)
     targets.replace(store, [known], now)
     Recorder(store).append([
         a_scrape(now, target="bridge", projects=projects, simulated=known.simulated),
@@ -253,6 +262,46 @@ def test_the_word_of_a_simulated_or_added_bridge_leads_nowhere(desk: Desk, bridg
         desk.registry.explore()
 
         assert loom.requests == []
+
+
+def test_a_usual_port_is_asked_although_nobody_tells_of_it(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Answering(serving(IDENTITY)) as server, Answering(FINE) as other:
+        monkeypatch.setattr(discovery, "MCP_PORTS", (port_of(server), port_of(other), free_port()))
+
+        desk.registry.explore()
+
+        found = {one.name: (one.url, one.project, one.origin) for one in desk.registry() if one.kind is Kind.HTTP}
+    name = f"mcp-{port_of(server)}"
+    url = f"http://localhost:{port_of(server)}/mcp/health"
+    assert found == {"shop": ("http://shop.example", "", Origin.FILE), name: (url, "", Origin.DISCOVERED)}
+
+
+def test_what_two_ways_lead_to_is_one_target(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Answering(serving(IDENTITY)) as server:
+        monkeypatch.setattr(discovery, "MCP_PORTS", (port_of(server),))
+        a_bridge_tells(desk.store, McpServer("loom", url=server.url))
+
+        desk.registry.explore()
+
+    assert desk.names() == {"shop", "mcp-loom"}
+
+
+@pytest.mark.parametrize(("bridge", "there"), [(NEAR, True), (FAR, False)], ids=["near", "far"])
+def test_a_project_on_this_machine_may_bring_its_server_as_a_submodule(
+    desk: Desk, tmp_path: Path, bridge: str, there: bool
+) -> None:
+    folder = tmp_path / "loom"
+    folder.mkdir()
+    (folder / ".gitmodules").write_text('[submodule "happy-devkit"]\n')
+    with Answering(serving(IDENTITY)) as server:
+        (folder / "mcp.config.json").write_text(json.dumps({"serverUrl": server.url}))
+        a_bridge_tells(desk.store, projects=(Project("loom", "Loom", str(folder)),), url=bridge)
+
+        desk.registry.explore()
+
+        found = {one.name: (one.url, one.project) for one in desk.registry() if one.origin is Origin.PROJECT}
+        assert bool(server.requests) is there
+    assert found == ({"mcp-loom": (f"{server.url}/mcp/health", "loom")} if there else {})
 
 
 def test_what_was_found_stays_for_a_day_without_an_answer(tmp_path: Path, store: Store, clock: Clock) -> None:

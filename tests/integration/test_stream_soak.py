@@ -6,8 +6,10 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -97,9 +99,17 @@ def settled() -> Iterator[None]:
     wait_for(lambda: gc.collect() >= 0 and process.num_fds() <= descriptors, what="the end of all descriptors")
 
 
-def test_a_long_series_of_faults_leaves_nothing_behind(settled: None, full_size: bool) -> None:
-    seconds, seed = FULL if full_size else SHORT, int(os.environ.get("SOAK_SEED", now()))
-    print(f"seed {seed}")
+class Soaked(NamedTuple):
+    """What a soak did, and resident megabytes once warm and at the end."""
+
+    faults: Counter[str]
+    opened: int
+    first: float
+    last: float
+
+
+def soak(seconds: float, seed: int) -> Soaked:
+    """A stream through `seconds` of faults. Raises TimeoutError when it is not heard again after them."""
     process, sizes = psutil.Process(), list[float]()
     timing = {"refused_every": 0.3, "retry_first": 0.05, "ping_every": 0.2, "silence": 3.0, "pace": 0.05}
     with channels() as bridge, streaming(bridge.url, *PROJECTS, **timing) as (stream, got):
@@ -133,7 +143,14 @@ def test_a_long_series_of_faults_leaves_nothing_behind(settled: None, full_size:
 
         wait_for(healed, timeout=60, what="one root connection that tells of all projects")
         assert streams_threads() <= 12
-    first, last = (sorted(part)[10] for part in (sizes[:20], sizes[-20:]))
-    print(f"{len(chaos.done)} faults, {stream.root.opened} root connections, {first:.1f} to {last:.1f} MB")
-    assert len(set(chaos.done)) >= 6
-    assert last - first < GROWTH
+        first, last = (sorted(part)[10] for part in (sizes[:20], sizes[-20:]))
+        return Soaked(Counter(chaos.done), stream.root.opened, first, last)
+
+
+def test_a_long_series_of_faults_leaves_nothing_behind(settled: None, full_size: bool) -> None:
+    seed = int(os.environ.get("SOAK_SEED", now()))
+    print(f"seed {seed}")
+    found = soak(FULL if full_size else SHORT, seed)
+    print(found)
+    assert len(found.faults) >= 6
+    assert found.last - found.first < GROWTH
