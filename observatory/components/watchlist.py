@@ -21,10 +21,12 @@ from observatory.watchlist import KINDS, PREFIX, Definition
 # What the API calls a field → what the form calls it.
 FIELDS = {
     "name": "name", "kind": "kind", "url": "url", "intervalSeconds": "interval", "project": "project",
-    "tokenEnv": "token", "expect": "status", "expect.json": "path",
+    "tokenEnv": "token", "expect": "status", "expect.json": "path", "timeoutSeconds": "timeout", "labels": "labels",
+    "headersEnv": "headers", "headers": "headers",
 }  # fmt: skip
 GONE = (("Service", ""), ("Went", "num"), ("Last good reading", "num"), ("Was named by", ""), ("Address", ""))
 ASKED = {"pause": "Pause", "resume": "Resume", "remove": "Remove"}
+Pairs = Sequence[tuple[str, str]]
 Told = tuple[object, object, object, list[Any], list[bool]]
 
 
@@ -70,7 +72,26 @@ def common(page: str, present: Definition | None, known: Sequence[str], keep: st
             maxlength=110, placeholder=f"{PREFIX}…",
             hint="Named in the environment of the observatory. The token itself is never typed here.",
         ),
+        seldom(page, present, keep),
     ]  # fmt: skip
+
+
+def seldom(page: str, present: Definition | None, keep: str) -> Component:
+    """What few services need, folded away unless this one has some of it."""
+    limit = "" if present is None or present.timeout is None else f"{present.timeout:g}"
+    labels, headers = (present.labels, present.headers_env) if present else ((), ())
+    fields = [
+        line(
+            page, "timeout", "Must answer within", value=limit, keep=keep, inputmode="decimal", maxlength=10,
+            hint="Seconds. Empty: as usual for what it is.",
+        ),
+        lines(page, "labels", "Labels", labels, keep=keep, hint="One a line, as team=blue. They go with its numbers."),
+        lines(
+            page, "headers", "Headers from variables", headers, keep=keep,
+            hint=f"One a line, as X-Key={PREFIX}SHOP_KEY.",
+        ),
+    ]  # fmt: skip
+    return html.Details([html.Summary("More"), *fields], className="more", open=bool(limit or labels or headers))
 
 
 def kind_field(page: str, present: Kind, keep: str) -> Component:
@@ -113,6 +134,17 @@ def line(page: str, field: str, label: str, **more: Any) -> Component:
     return html.Div([*made.children, fault_place(page, field)], className="field")
 
 
+def lines(page: str, field: str, label: str, pairs: Pairs, *, keep: str, hint: str) -> Component:
+    """A box for pairs, one a line, with a place for what is wrong with them."""
+    text = "\n".join(f"{name}={value}" for name, value in pairs)
+    box = dbc.Textarea(
+        id=forms.name_of(page, field), value=text, rows=2, maxlength=5000, persistence=keep, persistence_type="session",
+        spellcheck=False,
+    )  # fmt: skip
+    name = html.Label([html.Span(label), html.Small(hint)], htmlFor=forms.element(page, field))
+    return html.Div([name, box, fault_place(page, field)], className="field")
+
+
 def fault_place(page: str, field: Any) -> Component:
     return html.P(id=fault_of(page, field), className="fault", **aria(live="polite"))
 
@@ -142,6 +174,9 @@ def changes(given: Mapping[str, Any], present: Definition | None) -> dict[str, A
         "interval": number_of(typed["interval"]),
         "project": typed["project"],
         "token_env": typed["token"],
+        "timeout": number_of(typed["timeout"]),
+        "labels": pairs_of("labels", typed["labels"]),
+        "headers_env": pairs_of("headers", typed["headers"]),
         "expect": expected(typed, before) if kind is Kind.HTTP else None,
     }
 
@@ -164,6 +199,17 @@ def scalar(text: str) -> object:
     except ValueError:
         return text
     return found if isinstance(found, bool | int | float | str | None) else text
+
+
+def pairs_of(field: str, text: str) -> Pairs:
+    """What stands in lines of `name=value`. Raises Invalid for a line that is none, and for a name that comes twice."""
+    pairs = [(name.strip(), value.strip()) for name, _, value in (one.partition("=") for one in text.splitlines())]
+    found = {name: value for name, value in pairs if name or value}
+    odd = [one.strip() for one in text.splitlines() if one.strip() and "=" not in one]
+    if odd or len(found) != sum(bool(name or value) for name, value in pairs):
+        said = f"“{odd[0]}” has no = in it." if odd else "A name stands there twice."
+        raise Invalid([{"path": field, "message": said}])
+    return tuple(found.items())
 
 
 def number_of(text: str) -> float | None:

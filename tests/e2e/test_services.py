@@ -109,3 +109,33 @@ def test_what_is_expected_is_asked_of_http_endpoints_alone(page: Page, demo: Pro
     page.get_by_label("Kind").select_option("prometheus")
 
     expect(expected).to_be_hidden()
+
+
+def test_labels_headers_and_a_time_limit_are_set_and_shown_again(
+    product: Callable[..., Product], context: BrowserContext
+) -> None:
+    with Answering(FINE) as server:
+        running = product(**PRIVATE, TARGET_SHOP_KEY="sesame")
+        page = context.new_page()
+        sign_in(page, running)
+        page.goto(f"{running.url}/services#add")
+        fill(page, name="Shop front", address=f"{server.url}/health")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("More", exact=True).click()
+        dialog.get_by_label(re.compile("^Must answer within")).fill("0.5")
+        dialog.get_by_label(re.compile("^Labels")).fill("team blue")
+        dialog.get_by_label(re.compile("^Headers")).fill("X-Key=TARGET_SHOP_KEY\n")
+        submit(page, "Add service")
+        expect(dialog.get_by_text("“team blue” has no = in it.")).to_be_visible()
+        dialog.get_by_label(re.compile("^Labels")).fill("team=blue\nsite = north\n\n")
+        submit(page, "Add service")
+        expect(dialog).to_contain_text("Shop front is watched from now on.")
+        finish(page)
+        expect(row(page, "Shop front").locator(".state-mark").first).to_have_attribute("data-state", "live")
+        assert server.requests[-1][1]["x-key"] == "sesame"
+
+        row(page, "Shop front").get_by_role("link").click()
+        page.get_by_role("link", name="Edit").click()
+        expect(dialog.get_by_label(re.compile("^Labels"))).to_have_value("team=blue\nsite=north")
+        expect(dialog.get_by_label(re.compile("^Headers"))).to_have_value("X-Key=TARGET_SHOP_KEY")
+        expect(dialog.get_by_label(re.compile("^Must answer within"))).to_have_value("0.5")
