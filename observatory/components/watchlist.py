@@ -91,7 +91,9 @@ def seldom(page: str, present: Definition | None, keep: str) -> Component:
             hint=f"One a line, as X-Key={PREFIX}SHOP_KEY.",
         ),
     ]  # fmt: skip
-    return html.Details([html.Summary("More"), *fields], className="more", open=bool(limit or labels or headers))
+    return html.Details(
+        [html.Summary("More"), html.Div(fields)], className="more", open=bool(limit or labels or headers)
+    )
 
 
 def kind_field(page: str, present: Kind, keep: str) -> Component:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from observatory.clients.base import parsed, segment
-from observatory.doctor import claims
+from observatory.doctor import claims, frames, lists
 from observatory.doctor.asking import BRIDGE, TIMEOUT, Asker, Heard, Reply, Service
-from observatory.doctor.claims import GATEWAY, Finding, Verdict, untold
-from observatory.doctor.clauses import AGENTS, CLAUSES, READERS, STREAM, THROUGHOUT, Clause
+from observatory.doctor.claims import GATEWAY
+from observatory.doctor.clauses import AGENTS, CLAUSES, READERS, STREAM, THROUGHOUT, UNTRIED, Clause
+from observatory.doctor.findings import Finding, Verdict, untold
 from observatory.errors import TargetError
 from observatory.model import Cause, Instant
 
@@ -75,11 +76,14 @@ def rulings(asker: Asker) -> Iterator[Ruling]:
     for every in THROUGHOUT:
         if every.service == name:
             yield rule_all(every, replies)
+    for left in UNTRIED:
+        if left.service == name:
+            yield ruling(left, left.check(None))
 
 
 def whom_to_ask_for(asker: Asker) -> Named:
     """The first project that lists an agent, with it; else the first project."""
-    ids = [str(one["id"]) for one in claims.projects(asker.get("/api/projects").body) if isinstance(one.get("id"), str)]
+    ids = [str(one["id"]) for one in lists.projects(asker.get("/api/projects").body) if isinstance(one.get("id"), str)]
     for project in ids[:PROJECTS_LOOKED_AT]:
         found = claims.agents(asker.get(Named(project).path(AGENTS)).body)
         agent = next((str(one["id"]) for one in found if isinstance(one.get("id"), str) and one["id"]), "")
@@ -150,7 +154,7 @@ def rule_heard(clause: Clause[Heard], heard: Heard) -> Ruling:
     finding = None
     if heard.failure and heard.status in TURNED_AWAY:
         finding = untold(f"It turned us away with {heard.status}; --token-env names the variable of a token.")
-    elif heard.failure and (clause.check is not claims.opens or not heard.status):
+    elif heard.failure and (clause.check is not frames.opens or not heard.status):
         finding = untold(f"It did not open: {heard.failure}.")
     return ruling(clause, finding or clause.check(heard), heard.asked, heard.came)
 

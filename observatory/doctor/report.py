@@ -7,8 +7,8 @@ from itertools import groupby
 from textwrap import wrap
 
 from observatory.doctor.asking import BRIDGE, CONSOLE, DEVKIT, MCP, Service
-from observatory.doctor.claims import Verdict
 from observatory.doctor.examine import Ruling, kept
+from observatory.doctor.findings import Verdict
 
 TITLES = {BRIDGE: "Bridge server", MCP: "MCP daemon", DEVKIT: "Happy DevKit API", CONSOLE: "Nexus Console"}
 MARKS = {Verdict.HOLDS: "✓", Verdict.BROKEN: "✕", Verdict.UNTOLD: "?"}

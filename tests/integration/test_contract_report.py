@@ -9,9 +9,9 @@ import pytest
 from observatory.context import wall_clock
 from observatory.doctor import report
 from observatory.doctor.asking import BRIDGE, CONSOLE, DEVKIT, MCP, Service
-from observatory.doctor.claims import Verdict
-from observatory.doctor.clauses import CLAUSES, STREAM, THROUGHOUT
+from observatory.doctor.clauses import CLAUSES, STREAM, THROUGHOUT, UNTRIED
 from observatory.doctor.examine import Ruling, examine, kept
+from observatory.doctor.findings import Verdict
 from tests.support import exporter, foreign
 from tests.support import simulator as simulators
 from tests.support.answering import Answering, reset, saying
@@ -22,7 +22,7 @@ from tests.support.simulator import Simulator
 
 # Without limits none can be told, and the DevKit API is asked for nothing that it would refuse.
 NEEDS_A_LIMIT = {f"{letter}.{name}" for letter in "BH" for name in ("limits", "limits-exposed", "throttled")}
-UNTOLD_OF_THE_SIMULATOR = NEEDS_A_LIMIT | {"H.errors"}
+UNTOLD_OF_THE_SIMULATOR = NEEDS_A_LIMIT | {"H.errors"} | {clause.id for clause in UNTRIED}
 QUIRKS = {
     "Q1": "B9.names", "Q2": "B13.rate", "Q3": "B13.percent", "Q4": "B12.shape", "Q5": "B9.times", "Q6": "B9.uptime",
     "Q7": "B9.agents", "Q8": "B9.status", "Q9": "WS.envelope", "Q10": "WS.projectId", "Q11": "B5.answers",
@@ -123,7 +123,7 @@ def with_verdict(rulings: dict[str, Ruling], verdict: Verdict) -> set[str]:
 
 
 def test_every_clause_has_a_name_of_its_own():
-    ids = [clause.id for clause in (*CLAUSES, *STREAM, *THROUGHOUT)]
+    ids = [clause.id for clause in (*CLAUSES, *STREAM, *THROUGHOUT, *UNTRIED)]
 
     assert len(set(ids)) == len(ids)
 
@@ -133,7 +133,7 @@ def test_of_the_simulator_everything_holds_that_can(devkit: Simulator):
 
     assert with_verdict(rulings, Verdict.BROKEN) == set()
     assert with_verdict(rulings, Verdict.UNTOLD) == UNTOLD_OF_THE_SIMULATOR
-    assert len(rulings) == len((*CLAUSES, *STREAM, *THROUGHOUT))
+    assert len(rulings) == len((*CLAUSES, *STREAM, *THROUGHOUT, *UNTRIED))
     assert kept(rulings.values())
 
 
@@ -250,7 +250,7 @@ def test_the_services_of_the_settings_are_asked_unless_others_are_named(
 
     text = command("doctor", "--contract").stdout
 
-    assert "0 do not, 7 cannot be told." in text.splitlines()[1]
+    assert "0 do not, 21 cannot be told." in text.splitlines()[1]
     assert all(devkit[name] in text for name in ("bridge", "mcp_daemon", "devkit_api", "nexus_console"))
 
 
