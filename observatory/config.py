@@ -246,8 +246,21 @@ class Settings:
         "OBSERVATORY_PRIVATE_TARGETS",
     )  # fmt: skip
     retention: float = setting(
-        seconds, 30 * 86400.0, "How long samples are kept, such as 30d.", "OBSERVATORY_RETENTION"
+        seconds, 30 * 86400.0, "Older name of OBSERVATORY_RETENTION_RAW, used when that is not set.",
+        "OBSERVATORY_RETENTION",
+    )  # fmt: skip
+    retention_raw: float = setting(
+        seconds, 30 * 86400.0, "How long every sample is kept, such as 30d.", "OBSERVATORY_RETENTION_RAW"
     )
+    retention_5m: float = setting(
+        seconds, 180 * 86400.0, "How long samples are kept in buckets of five minutes; no shorter than every sample.",
+        "OBSERVATORY_RETENTION_5M",
+    )  # fmt: skip
+    retention_1h: float = setting(
+        seconds, 5 * 365 * 86400.0,
+        "How long samples are kept in buckets of an hour, with outcomes and events; no shorter than the others.",
+        "OBSERVATORY_RETENTION_1H",
+    )  # fmt: skip
     shared_state_dir: Path | None = setting(
         folder, Path("~/.shared-config"),
         "Folder of broadcast.json, whose messages become events. Set and empty: none is read.", "SHARED_STATE_DIR",
@@ -411,6 +424,8 @@ def derive(values: dict[str, Any], environ: Mapping[str, str]) -> None:
     values.setdefault("host", "0.0.0.0" if production else "127.0.0.1")  # noqa: S104 — the platform routes to it
     if "trusted_proxies" not in values and (values.get("trust_proxy_headers") or on_dyno):
         values["trusted_proxies"] = 1
+    if "retention" in values:
+        values.setdefault("retention_raw", values["retention"])
     if "mock_mode" not in values and values.get("use_real_data") is False:
         values["mock_mode"] = True
     rest, socket = values.get("bridge_url"), values.get("bridge_ws_url")

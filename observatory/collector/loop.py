@@ -181,6 +181,8 @@ class Collector:
         retention: float,
         news: Callable[[], bool] = lambda: False,
         explore: Callable[[], None] = lambda: None,
+        retention_5m: float = 180 * 86400.0,
+        retention_1h: float = 5 * 365 * 86400.0,
         audit_retention: float = 90 * 86400.0,
         telemetry: bool = True,
         private_targets: bool = False,
@@ -189,7 +191,8 @@ class Collector:
     ) -> None:
         self.store, self.wanted, self.clock, self.holder = store, wanted, clock, holder
         self.news, self.explore = news, explore
-        self.retention, self.audit_retention, self.telemetry = retention, audit_retention, telemetry
+        self.keep = chunks.Keep(*(round(age * 1000) for age in (retention, retention_5m, retention_1h)))
+        self.audit_retention, self.telemetry = audit_retention, telemetry
         self.private_targets, self.resolve = private_targets, resolve
         self.broadcasts = None if shared_state is None else Broadcasts(store, shared_state, clock)
         self.stopping = threading.Event()
@@ -299,12 +302,13 @@ class Collector:
                 self.changed.notify_all()
 
     def tidy(self) -> None:
-        """Pack up old hours in small bites, and forget what is past its retention."""
+        """Pack up old hours and days in small bites, and forget what is past its retention."""
         try:
             while self.working() and chunks.compact(self.store, self.clock()):
                 self.stopping.wait(0.02)
-            chunks.forget(self.store, self.clock(), round(self.retention * 1000))
-            targets.forget(self.store, self.clock() - round(self.retention * 1000))
+            while self.working() and chunks.forget(self.store, self.clock(), self.keep):
+                self.stopping.wait(0.02)
+            targets.forget(self.store, self.clock() - self.keep.raw)
             audit.retain(self.store, self.clock() - round(self.audit_retention * 1000))
         except StoreError as error:
             logger.warning("compaction_failed", error=str(error))

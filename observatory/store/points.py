@@ -1,7 +1,7 @@
 """Samples as bytes: packed records for what is recent, pcodec columns for what is older."""
 
 import struct
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -54,15 +54,22 @@ def compress(at: npt.NDArray[np.int64], value: npt.NDArray[np.float64]) -> bytes
 
     They are copied: a column of packed records is not aligned, which the compressor refuses.
     """
-    times: bytes = standalone.simple_compress(np.array(at, dtype=np.int64), _config)
-    values: bytes = standalone.simple_compress(np.array(value, dtype=np.float64), _config)
+    times, values = shrink(np.array(at, dtype=np.int64)), shrink(np.array(value, dtype=np.float64))
     return struct.pack("<I", len(times)) + times + values
 
 
 def decompress(blob: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     (length,) = struct.unpack_from("<I", blob)
-    at = standalone.simple_decompress(blob[4 : 4 + length])
-    value = standalone.simple_decompress(blob[4 + length :])
-    assert at is not None  # noqa: S101 — what compress wrote is never empty
-    assert value is not None  # noqa: S101
-    return at, value
+    return unshrink(blob[4 : 4 + length]), unshrink(blob[4 + length :])
+
+
+def shrink(column: npt.NDArray[Any]) -> bytes:
+    """A column of 64-bit numbers, at least one, compressed."""
+    blob: bytes = standalone.simple_compress(np.ascontiguousarray(column), _config)
+    return blob
+
+
+def unshrink(blob: bytes) -> npt.NDArray[Any]:
+    column: npt.NDArray[Any] | None = standalone.simple_decompress(blob)
+    assert column is not None  # noqa: S101 — what shrink wrote is never empty
+    return column

@@ -1,4 +1,4 @@
-"""Reading samples back: chunks for what is older, packed scrapes for what is recent, seen as one."""
+"""Reading samples back: days and hours for what is older, packed scrapes for what is recent, seen as one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, select
 
-from observatory.model import HOUR, Instant, Window
+from observatory.model import DAY, HOUR, Instant, Window
 from observatory.store.engine import Store
 from observatory.store.points import Points, decompress, last_of_each, unpack
-from observatory.store.schema import chunks, projects, readings, scrapes, series, targets
+from observatory.store.schema import chunks, day_chunks, projects, readings, scrapes, series, targets
 from observatory.store.sql import AnyRow
 
 
@@ -21,21 +21,37 @@ class Column(NamedTuple):
     value: npt.NDArray[np.float64]
 
 
+SILENT = Column(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
+Day = tuple[Instant, bytes]  # where it begins, and its samples
+
+
 def read(store: Store, ids: Sequence[int], window: Window) -> dict[int, Column]:
     """The samples of each series within `window`, every one once. Unknown ids are absent, silent ones are empty."""
+    with store.read() as connection:
+        late = loose(connection, ids, window)
+        packed = days(connection, list(late), window)
+    return {key: column([blob for _, blob in packed.get(key, [])], new, window) for key, new in late.items()}
+
+
+def loose(connection: Connection, ids: Sequence[int], window: Window) -> dict[int, Column]:
+    """The same, of what is not packed into days (yet, or again because it came late)."""
     if not ids:
         return {}
     wanted = sorted(set(ids))
-    with store.read() as connection:
-        known = connection.execute(
-            select(series.c.id, series.c.target_id, series.c.project).where(series.c.id.in_(wanted))
-        ).all()
-        old = compacted(connection, wanted, window)
-        new = recent(connection, {(row.target_id, row.project) for row in known}, window, wanted)
-    return {row.id: column(old.get(row.id, []), new[new["series"] == row.id], window) for row in known}
+    query = select(series.c.id, series.c.target_id, series.c.project).where(series.c.id.in_(wanted))
+    known = connection.execute(query).all()
+    old = hours(connection, wanted, window)
+    new = recent(connection, {(row.target_id, row.project) for row in known}, window, wanted)
+    starts, ends = (np.searchsorted(new["series"], wanted, side) for side in ("left", "right"))
+    parts = {key: new[start:end] for key, start, end in zip(wanted, starts, ends, strict=True)}
+    return {row.id: column(old.get(row.id, []), of(parts[row.id]), window) for row in known}
 
 
-def compacted(connection: Connection, ids: Sequence[int], window: Window) -> dict[int, list[bytes]]:
+def of(points: Points) -> Column:
+    return Column(points["at"].astype(np.int64), points["value"].astype(np.float64))
+
+
+def hours(connection: Connection, ids: Sequence[int], window: Window) -> dict[int, list[bytes]]:
     found: dict[int, list[bytes]] = {}
     query = (
         select(chunks.c.series_id, chunks.c.points)
@@ -45,6 +61,19 @@ def compacted(connection: Connection, ids: Sequence[int], window: Window) -> dic
     )
     for row in connection.execute(query):
         found.setdefault(row.series_id, []).append(row.points)
+    return found
+
+
+def days(connection: Connection, ids: Sequence[int], window: Window) -> dict[int, list[Day]]:
+    found: dict[int, list[Day]] = {}
+    query = (
+        select(day_chunks.c.series_id, day_chunks.c.day_ms, day_chunks.c.points)
+        .where(day_chunks.c.series_id.in_(ids))
+        .where(day_chunks.c.day_ms > window.since - DAY, day_chunks.c.day_ms < window.until)
+        .order_by(day_chunks.c.series_id, day_chunks.c.day_ms)
+    )
+    for row in connection.execute(query):
+        found.setdefault(row.series_id, []).append((row.day_ms, row.points))
     return found
 
 
@@ -65,14 +94,15 @@ def recent(connection: Connection, sources: set[tuple[int, str]], window: Window
     return last_of_each(points[np.isin(points["series"], ids)])
 
 
-def column(old: Sequence[bytes], new: Points, window: Window) -> Column:
-    parts = [decompress(blob) for blob in old]
-    at = np.concatenate([*(part[0] for part in parts), new["at"]]).astype(np.int64)
-    value = np.concatenate([*(part[1] for part in parts), new["value"]]).astype(np.float64)
-    if parts and len(new):
+def column(old: Sequence[bytes], new: Column, window: Window) -> Column:
+    """What is in `old` and `new` together, cut to `window`; of two at one instant the later in this order wins."""
+    parts = [*(decompress(blob) for blob in old), new]
+    at = np.concatenate([part[0] for part in parts])
+    value = np.concatenate([part[1] for part in parts])
+    if not (at[1:] > at[:-1]).all():
         at, value = merged(at, value)
-    inside = (at >= window.since) & (at < window.until)
-    return Column(at[inside], value[inside])
+    start, end = np.searchsorted(at, [window.since, window.until])
+    return Column(at[start:end], value[start:end])
 
 
 def merged(

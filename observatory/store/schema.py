@@ -127,6 +127,34 @@ chunks = Table(
     Index(None, "hour_ms"),
 )
 
+# Samples of days that are over: one series, one day (UTC), compressed. What comes late for such a day is in `chunks`
+# again until it is put in here.
+day_chunks = Table(
+    "day_chunks",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("series_id", BigInteger, ForeignKey("series.id"), nullable=False),
+    Column("day_ms", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("points", LargeBinary, nullable=False),
+    UniqueConstraint("series_id", "day_ms"),
+    Index(None, "day_ms"),
+)
+
+# The same days in buckets: of five minutes with a row a day, of an hour with a row a month (UTC).
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("id", BigKey, primary_key=True),
+    Column("series_id", BigInteger, ForeignKey("series.id"), nullable=False),
+    Column("step_ms", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),  # of samples
+    Column("buckets", LargeBinary, nullable=False),
+    UniqueConstraint("series_id", "step_ms", "since_ms"),
+    Index(None, "step_ms", "since_ms"),
+)
+
 # Outcomes as runs [since, until): cause "" means it answered. Time without a run was not observed.
 runs = Table(
     "runs",
