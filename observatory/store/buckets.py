@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from observatory.model import DAY, Instant, Window
 from observatory.store.points import shrink, unshrink
 
 Ints = npt.NDArray[np.int64]
@@ -76,15 +77,38 @@ def rises(rolled: Rolled) -> Floats:
 
 def joined(parts: Sequence[Rolled]) -> Rolled:
     """Buckets of one step that are all different, in time order."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [*NOTHING]
-    order = np.argsort(columns[0], kind="stable")
-    return Rolled._make(column[order] for column in columns)
+    filled = [part for part in parts if len(part.at)]
+    if len(filled) < 2:
+        return filled[0] if filled else NOTHING
+    rolled = Rolled._make(np.concatenate(column) for column in zip(*filled, strict=True))
+    if (rolled.at[1:] > rolled.at[:-1]).all():
+        return rolled
+    order = np.argsort(rolled.at, kind="stable")
+    return Rolled._make(column[order] for column in rolled)
 
 
-def chosen(rolled: Rolled, which: npt.NDArray[np.bool_]) -> Rolled:
-    return rolled if which.all() else Rolled._make(column[which] for column in rolled)
+def within(rolled: Rolled, window: Window) -> Rolled:
+    """The buckets that begin in `window`."""
+    start, end = np.searchsorted(rolled.at, [window.since, window.until])
+    return Rolled._make(column[start:end] for column in rolled)
+
+
+def without(rolled: Rolled, days: Sequence[Instant]) -> Rolled:
+    """The buckets of other days than these."""
+    if not days:
+        return rolled
+    kept = ~np.isin(day_of(rolled.at), days)
+    return Rolled._make(column[kept] for column in rolled)
+
+
+def days_in(at: Ints) -> list[Instant]:
+    """The days (UTC) in which instants or buckets lie, by where they begin."""
+    days: list[Instant] = np.unique(day_of(at)).tolist() if len(at) else []
+    return days
+
+
+def day_of(at: Ints) -> Ints:
+    return at // DAY * DAY
 
 
 _INTS, _FLOATS = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64)

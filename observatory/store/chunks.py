@@ -68,18 +68,18 @@ def pack_day(connection: Connection, day: Instant) -> None:
     of_day = (chunks.c.hour_ms >= day) & (chunks.c.hour_ms < window.until)
     some = select(chunks.c.series_id).where(of_day).distinct().order_by(chunks.c.series_id).limit(SERIES_AT_ONCE)
     ids = connection.execute(some).scalars().all()
-    there, months = samples.days(connection, ids, window), rollups.of_month(connection, ids, day)
+    there, rolled = samples.days(connection, ids, window), rollups.around(connection, ids, day)
     kept = {
         key: samples.column([*(blob for _, blob in there.get(key, [])), *hours], samples.SILENT, window)
         for key, hours in samples.hours(connection, ids, window).items()
-        if key in there or day not in rollups.day_of(months.get(key, NOTHING).at)
+        if key in there or not rollups.holds(rolled.get((key, rollups.COARSE), NOTHING), day)
     }
     rows = [
         {"series_id": key, "day_ms": day, "count": len(found.at), "points": compress(*found)}
         for key, found in kept.items()
     ]
     upsert(connection, day_chunks, rows, key=["series_id", "day_ms"], update=["count", "points"])
-    rollups.store_day(connection, day, kept, months)
+    rollups.store_day(connection, day, kept, rolled)
     connection.execute(delete(chunks).where(of_day, chunks.c.series_id.in_(ids)))
 
 
@@ -144,7 +144,7 @@ def forget(store: Store, now: Instant, keep: Keep) -> bool:
     rolled = rolled_up.c
     return any([
         remove(store, day_chunks, day_chunks.c.day_ms <= raw - DAY),
-        remove(store, rolled_up, (rolled.step_ms == rollups.FINE) & (rolled.since_ms <= fine - DAY)),
+        remove(store, rolled_up, (rolled.step_ms == rollups.FINE) & (rolled.since_ms <= fine - rollups.WEEK)),
         remove(store, rolled_up, (rolled.step_ms == rollups.COARSE) & (rolled.since_ms <= coarse - 31 * DAY)),
         remove(store, scrapes, (scrapes.c.count == 0) & (scrapes.c.started_ms < failed)),
         remove(store, runs, runs.c.until_ms < coarse),

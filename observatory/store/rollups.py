@@ -1,6 +1,6 @@
 """Roll-ups: samples of closed days in buckets, from which a long range is drawn and computed.
 
-Five minutes with a row a series and day, an hour with a row a series and month. They are written in the transaction
+Five minutes with a row a series and week, an hour with a row a series and month. They are written in the transaction
 that packs the day, so they always say what the day's samples say. What has come for a closed day since then is still in
 rows or hours; such a day is read from its samples.
 """
@@ -8,11 +8,24 @@ rows or hours; such a day is read from its samples.
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select
 
 from observatory.model import DAY, HOUR, MINUTE, Instant, Window
 from observatory.store import samples
-from observatory.store.buckets import NOTHING, Ints, Rolled, chosen, coarser, crossed, decode, encode, joined, roll
+from observatory.store.buckets import (
+    NOTHING,
+    Rolled,
+    coarser,
+    crossed,
+    day_of,
+    days_in,
+    decode,
+    encode,
+    joined,
+    roll,
+    within,
+    without,
+)
 from observatory.store.engine import Store
 from observatory.store.samples import Column, Day, column
 from observatory.store.schema import rollups
@@ -20,7 +33,8 @@ from observatory.store.schema import rollups
 __all__ = ["Rolled", "read"]
 
 FINE, COARSE = 5 * MINUTE, HOUR
-SPAN = {FINE: DAY, COARSE: 31 * DAY}  # the most that a row holds
+WEEK = 7 * DAY
+SPAN = {FINE: WEEK, COARSE: 31 * DAY}  # the most that a row holds
 
 
 def read(store: Store, ids: Sequence[int], window: Window, step_ms: int) -> dict[int, Rolled]:
@@ -66,13 +80,17 @@ def stored(connection: Connection, ids: Sequence[int], level: int, window: Windo
 
 def reopened(connection: Connection, loose: Mapping[int, Column], rolled: Mapping[int, Rolled]) -> dict[int, list[Day]]:
     """The packed samples of the days that are rolled up and for which something came later."""
-    late = {key: np.intersect1d(day_of(loose[key].at), day_of(buckets.at)) for key, buckets in rolled.items()}
-    late = {key: found for key, found in late.items() if len(found)}
+    late = {key: [day for day in days_in(loose[key].at) if holds(buckets, day)] for key, buckets in rolled.items()}
+    late = {key: days for key, days in late.items() if days}
     if not late:
         return {}
-    span = Window(min(int(found[0]) for found in late.values()), max(int(found[-1]) for found in late.values()) + 1)
+    span = Window(min(days[0] for days in late.values()), max(days[-1] for days in late.values()) + DAY)
     packed = samples.days(connection, list(late), span)
-    return {key: [day for day in packed.get(key, []) if day[0] in found] for key, found in late.items()}
+    return {key: [day for day in packed.get(key, []) if day[0] in days] for key, days in late.items()}
+
+
+def holds(rolled: Rolled, day: Instant) -> bool:
+    return len(within(rolled, Window(day, day + DAY)).at) > 0
 
 
 def together(loose: Column, rolled: Rolled, again: Sequence[Day], level: int, window: Window) -> Rolled:
@@ -81,45 +99,47 @@ def together(loose: Column, rolled: Rolled, again: Sequence[Day], level: int, wi
     What came late for a day counts together with the day's samples, and not at all when they are forgotten: then
     nobody can tell whether the roll-up has it.
     """
-    open_days = [day for day, _ in again]
-    closed = chosen(rolled, ~np.isin(day_of(rolled.at), open_days))
-    told = ~np.isin(day_of(loose.at), day_of(closed.at))
+    closed = without(rolled, [day for day, _ in again])
+    dropped = [day for day in days_in(loose.at) if holds(closed, day)]
+    told = ~np.isin(day_of(loose.at), dropped) if dropped else slice(None)
     fresh = column([blob for _, blob in again], Column(loose.at[told], loose.value[told]), window)
-    inside = (closed.at >= window.since) & (closed.at < window.until)
-    return joined([chosen(closed, inside), roll(*fresh, level)])
+    return joined([within(closed, window), roll(*fresh, level)])
 
 
-def day_of(at: Ints) -> Ints:
-    return at // DAY * DAY
-
-
-def month_of(day: Instant) -> Instant:
-    """Where the month begins that `day` lies in."""
+def row_start(level: int, day: Instant) -> Instant:
+    """Where the row of `level` begins that `day` lies in."""
+    if level == FINE:
+        return day // WEEK * WEEK
     return int(np.datetime64(day, "ms").astype("M8[M]").astype("M8[ms]").astype(np.int64))
 
 
-def of_month(connection: Connection, ids: Sequence[int], day: Instant) -> dict[int, Rolled]:
-    """The hours of the month in which `day` lies, of series that have any."""
-    query = select(rollups.c.series_id, rollups.c.buckets).where(
-        rollups.c.series_id.in_(ids), rollups.c.step_ms == COARSE, rollups.c.since_ms == month_of(day)
+def around(connection: Connection, ids: Sequence[int], day: Instant) -> dict[tuple[int, int], Rolled]:
+    """What stands in the rows in which `day` lies, by series and level; absent where there is none."""
+    query = select(rollups.c.series_id, rollups.c.step_ms, rollups.c.buckets).where(
+        rollups.c.series_id.in_(ids), rows_of(day)
     )
-    return {row.series_id: decode(row.buckets, COARSE) for row in connection.execute(query)}
+    return {(row.series_id, row.step_ms): decode(row.buckets, row.step_ms) for row in connection.execute(query)}
+
+
+def rows_of(day: Instant) -> ColumnElement[bool]:
+    return or_(*((rollups.c.step_ms == level) & (rollups.c.since_ms == row_start(level, day)) for level in SPAN))
 
 
 def store_day(
-    connection: Connection, day: Instant, columns: Mapping[int, Column], months: Mapping[int, Rolled]
+    connection: Connection,
+    day: Instant,
+    columns: Mapping[int, Column],
+    there: Mapping[tuple[int, int], Rolled],
 ) -> None:
-    """Write what is in the samples of a day, in place of what was there. `months` is what `of_month` answered."""
-    month, ids = month_of(day), list(columns)
-    old = (rollups.c.step_ms == FINE) & (rollups.c.since_ms == day)
-    old |= (rollups.c.step_ms == COARSE) & (rollups.c.since_ms == month)
-    connection.execute(delete(rollups).where(rollups.c.series_id.in_(ids), old))
+    """Write what is in the samples of a day, in place of what was there. `there` is what `around` answered."""
+    connection.execute(delete(rollups).where(rollups.c.series_id.in_(list(columns)), rows_of(day)))
     rows = []
-    for key, samples_ in columns.items():
-        fine = roll(*samples_, FINE)
-        others = months.get(key, NOTHING)
-        hours = joined([chosen(others, day_of(others.at) != day), coarser(fine, COARSE)])
-        rows += [row_of(key, FINE, day, fine), row_of(key, COARSE, month, hours)]
+    for key, of_day in columns.items():
+        rolled = roll(*of_day, FINE)
+        for level in SPAN:
+            others = there.get((key, level), NOTHING)
+            buckets = joined([without(others, [day]), coarser(rolled, level)])
+            rows.append(row_of(key, level, row_start(level, day), buckets))
     written = [row for row in rows if row["count"]]
     if written:
         connection.execute(insert(rollups), written)

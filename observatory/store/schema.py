@@ -141,7 +141,8 @@ day_chunks = Table(
     Index(None, "day_ms"),
 )
 
-# The same days in buckets: of five minutes with a row a day, of an hour with a row a month (UTC).
+# The same days in buckets: of five minutes with a row a week (from Thursday on, as 1970 was),
+# of an hour with a row a month (UTC).
 rollups = Table(
     "rollups",
     metadata,
