@@ -10,14 +10,16 @@ import numpy.typing as npt
 
 from bench import stand
 from bench.measure import Result, elapsed_each, main, scaled
-from observatory.model import DAY, HOUR, Instant, Kind, Origin, Sample, Scrape, Target, Window
-from observatory.store import chunks, samples, targets
+from observatory.model import DAY, HOUR, MINUTE, Instant, Kind, Origin, Sample, Scrape, Target, Window
+from observatory.store import chunks, rollups, samples, targets
 from observatory.store.engine import Store, migrate, open_store
+from observatory.store.points import POINT
 from observatory.store.scrapes import Recorder
 
 TARGETS, SERIES, STEP = 5, 20, 10_000
 SINCE: Instant = 1_700_000_400_000 // HOUR * HOUR
 TICKS = DAY // STEP
+MONTH: Instant = SINCE // DAY * DAY
 WHOLE = Window(SINCE, SINCE + DAY)
 NAMES = [f"t{n}" for n in range(TARGETS)]
 Values = npt.NDArray[np.float64]
@@ -61,7 +63,51 @@ def run() -> Sequence[Result]:
             Result("read the last hour × 1, not compacted", scaled(fresh, 1000), "ms"),
             Result("read 24 h × 1", scaled(one, 1000), "ms", None, row, plain_one.middle * 1000),
             Result(f"read 24 h × {len(ids)}", scaled(all_, 1000), "ms", None, row, plain_all.middle * 1000),
+            *month(),
         ]
+
+
+def month() -> Sequence[Result]:
+    """30 days of 10 series, packed into days; their points come in by the hour, as compaction leaves them."""
+    whole = Window(MONTH, MONTH + 30 * DAY)
+    with stand.folder() as at:
+        store = open_store(f"sqlite:///{at / 'observatory.sqlite3'}")
+        migrate(store)
+        targets.replace(store, [Target(NAMES[0], Kind.PROMETHEUS, "http://127.0.0.1:9/", Origin.FILE)], MONTH)
+        Recorder(store).append([scrape(NAMES[0], MONTH - DAY, [0.0] * 10)])
+        ids = sorted(row.id for row in samples.catalogue(store, NAMES[0]))  # as points are in a chunk
+        hours(store, ids, whole)
+        before = used(at / "observatory.sqlite3")
+        packing = once(lambda: compact(store, whole.until + 3 * HOUR))
+        after, count = used(at / "observatory.sqlite3"), 30 * TICKS * len(ids)
+        found = {
+            step: elapsed_each(lambda step=step: rollups.read(store, ids, whole, step * MINUTE))  # type: ignore[misc]
+            for step in (45, 60)
+        }
+        told = sum(int(rolled.count.sum()) for rolled in rollups.read(store, ids, whole, HOUR).values())
+        assert told == count, "samples were lost"
+        store.close()
+    return [
+        Result("a sample, by the hour, 30 days × 10", before / count, "bytes"),
+        Result("a sample, by the day, with both roll-ups, 30 days × 10", after / count, "bytes", 1.5),
+        Result("compaction of days", count / packing / 1e6, "million samples a CPU second"),
+        Result("read 30 days × 10 to 960 points", scaled(found[45], 1000), "ms", 20),
+        Result("read 30 days × 10 to 720 points", scaled(found[60], 1000), "ms", 20),
+    ]
+
+
+def hours(store: Store, ids: Sequence[int], window: Window) -> None:
+    values = day()[:, 0, :].T  # counters, walks and steady ones
+    chosen = values[np.linspace(0, SERIES - 1, len(ids)).astype(int)]
+    for start in range(window.since, window.until, DAY):
+        with store.write() as connection:
+            for hour in range(24):
+                part = slice(hour * HOUR // STEP, (hour + 1) * HOUR // STEP)
+                points = np.empty((len(ids), HOUR // STEP), dtype=POINT)
+                points["series"] = np.array(ids)[:, None]
+                points["at"] = start + np.arange(TICKS)[part] * STEP
+                points["value"] = chosen[:, part]
+                chunks.store_chunks(connection, start + hour * HOUR, points.ravel())
 
 
 def once(act: Callable[[], object]) -> float:
@@ -94,8 +140,8 @@ def scrape(name: str, at: Instant, row: Sequence[float]) -> Scrape:
     return Scrape(name, at, at + 4, STEP / 1000, samples=read)
 
 
-def compact(store: Store) -> None:
-    while chunks.compact(store, WHOLE.until + 2 * HOUR):
+def compact(store: Store, now: Instant = WHOLE.until + 2 * HOUR) -> None:
+    while chunks.compact(store, now):
         pass
 
 

@@ -238,7 +238,7 @@ def test_each_age_forgets_by_itself_and_hours_outlive_the_rest(store: Store) -> 
 
     of = {step: rollups.read(store, [key], ALL, step)[key] for step in (MINUTE, 5 * MINUTE, HOUR)}
     assert {step: found.at[:1].tolist() for step, found in of.items()} == {
-        MINUTE: [],
+        MINUTE: [MIDNIGHT],  # the day that is not over
         5 * MINUTE: [MIDNIGHT - DAY],  # a week is kept until its last day is past its retention
         HOUR: [NOON - 4 * DAY],
     }
