@@ -201,7 +201,7 @@ def test_history_is_the_plain_list_on_postgres(postgres_database: str, full_size
     store = open_store(postgres_database)
     migrate(store)
     try:
-        play(store, 100 if full_size else 8)
+        play(store, 100 if full_size else 3)
     finally:
         store.close()
 
