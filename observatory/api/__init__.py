@@ -6,10 +6,10 @@ from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import PathConverter, RequestRedirect, Rule
 
-from observatory.api import admin, openapi, ops, projects, sessions, watchlist
+from observatory.api import admin, openapi, ops, projects, query, sessions, watchlist
 from observatory.api.problem import problem
 
-BLUEPRINTS = (sessions.routes, ops.routes, admin.routes, projects.routes, watchlist.routes)
+BLUEPRINTS = (sessions.routes, ops.routes, admin.routes, projects.routes, query.routes, watchlist.routes)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 UNKNOWN = "unknown_api"
 

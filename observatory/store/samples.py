@@ -115,10 +115,12 @@ def merged(
     return at[last], value[last]
 
 
-def catalogue(store: Store, target: str, names: Sequence[str] = (), *, project: str | None = None) -> Sequence[AnyRow]:
-    """Series of a target, by name and labels: id, name, project, labels (JSON pairs), target, interval_ms, simulated,
-    of_target: the project that the target itself belongs to, gone: whether the target or the series' project is.
-    `names` cuts to those, `project` to one project's.
+def catalogue(
+    store: Store, target: str | None, names: Sequence[str] = (), *, project: str | None = None
+) -> Sequence[AnyRow]:
+    """Series of a target, or of all for None, by name, labels and target: id, name, project, labels (JSON pairs),
+    target, interval_ms, simulated, of_target: the project that the target itself belongs to, gone: whether the target
+    or the series' project is. `names` cuts to those, `project` to one project's.
     """
     query = (
         select(series.c.id, series.c.name, series.c.project, series.c.labels)
@@ -127,9 +129,10 @@ def catalogue(store: Store, target: str, names: Sequence[str] = (), *, project: 
         .add_columns((targets.c.gone_ms.is_not(None) | projects.c.gone_ms.is_not(None)).label("gone"))
         .join(targets, targets.c.id == series.c.target_id)
         .outerjoin(projects, (projects.c.target_id == series.c.target_id) & (projects.c.id == series.c.project))
-        .where(targets.c.name == target)
-        .order_by(series.c.name, series.c.labels)
+        .order_by(series.c.name, series.c.labels, targets.c.name, series.c.project)
     )
+    if target is not None:
+        query = query.where(targets.c.name == target)
     if names:
         query = query.where(series.c.name.in_(names))
     if project is not None:
