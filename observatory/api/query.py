@@ -17,12 +17,13 @@ from observatory.errors import Invalid, NotFound
 from observatory.frames import query as frames
 from observatory.frames import series as newest
 from observatory.frames import services as targets
-from observatory.model import SECOND, Cause, Instant, State, Window
+from observatory.model import DAY, SECOND, Cause, Instant, State, Window
 
 routes = Blueprint("query", __name__, url_prefix="/api")
 
 MOST_SERIES, MOST_POINTS = 500, 11_000
 USUAL_POINTS = 300
+LONGEST_STEP = 366 * DAY
 LATEST_TIME = 4_102_444_800_000  # the year 2100: a larger one is no time in milliseconds
 STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)  # seconds
 ACROSS: dict[str, frames.Across] = {"avg": "avg", "min": "min", "max": "max"}
@@ -226,8 +227,8 @@ def step_of(text: str | None, window: Window) -> int:
         wanted = window.seconds / USUAL_POINTS
         return next((one for one in STEPS if one >= wanted), -(-round(wanted) // STEPS[-1]) * STEPS[-1]) * SECOND
     step = round(seconds(text) * SECOND)
-    if step < SECOND or window.seconds * SECOND / step > MOST_POINTS:
-        said = f"A step has at least a second, and there are at most {MOST_POINTS} of them."
+    if not SECOND <= step <= LONGEST_STEP or window.seconds * SECOND / step > MOST_POINTS:
+        said = f"A step has a second at least and a year at most, and there are at most {MOST_POINTS} of them."
         raise Invalid([{"path": "step", "message": said}])
     return step
 

@@ -22,7 +22,8 @@ ADMIN = Actor(1, "ada", Role.ADMIN, (), "s")
 VICTOR = Actor(2, "victor", Role.VIEWER, ("loom",), "s")
 BEGIN = NOON - HOUR
 BAD: tuple[dict[str, object], ...] = (
-    {"range": "soon"}, {"range": "-1h"}, {"step": "0"}, {"step": "1s", "range": "7d"}, {"since": "yesterday"},
+    {"range": "soon"}, {"range": "-1h"}, {"step": "0"}, {"step": "1e300d"}, {"step": "1s", "range": "7d"},
+    {"since": "yesterday"},
     {"since": NOON, "until": NOON}, {"since": NOON, "until": BEGIN}, {"since": -1}, {"aggregate": "median"},
     {"across": "most"}, {"label": "agent"}, {"label": "=x"}, {"name": "x" * 201}, {"name": "a\nb"}, {"colour": "red"},
 )  # fmt: skip
