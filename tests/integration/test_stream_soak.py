@@ -115,6 +115,7 @@ def soak(seconds: float, seed: int) -> Soaked:
     with channels() as bridge, streaming(bridge.url, *PROJECTS, **timing) as (stream, got):
         chaos, until = Chaos(bridge, seed), time.monotonic() + seconds
         warm, calm, beat = time.monotonic() + seconds * WARM, 0.0, time.monotonic()
+        every = seconds / 500  # so that what is noted of the memory takes none itself
         while time.monotonic() < until:
             chaos.talk()
             if time.monotonic() > calm:  # a fault a second, and half of the time the root channel is served again
@@ -122,7 +123,7 @@ def soak(seconds: float, seed: int) -> Soaked:
                 bridge.refuse = bridge.refuse if chaos.random.random() < 0.5 else {}
                 chaos.act()
                 stream.projects(chaos.random.sample(PROJECTS, chaos.random.randrange(3, 9)))
-            if time.monotonic() > warm:
+            if time.monotonic() > warm + len(sizes) * every:
                 sizes.append(process.memory_info().rss / 1e6)
             for kept in (got.scrapes, bridge.received, bridge.asked, bridge.closes):
                 kept.clear()
