@@ -250,6 +250,7 @@
   };
 
   function signInAgain() {
+    if (leaving) { return; }   // who signs out is on the way to the form already
     location.assign('/login?next=' + encodeURIComponent(location.pathname + location.search));
   }
 
