@@ -26,8 +26,12 @@ LIMITS = {
 ADMIN = "admin"
 ENDS_ITSELF = ("sessions_logout", "sessions_password")  # operations after which the session would be over
 # A token cannot be made for more than its owner may, nor a target be of a kind that its other fields do not fit, nor a
-# URL lead where we do not go; no schema tells that.
-PARTICULAR = ("admin_make_token", "watchlist_add_target", "watchlist_change_target")
+# URL lead where we do not go, nor a stretch of time end before it begins, nor a step be too short for it; no schema
+# tells that.
+PARTICULAR = (
+    "admin_make_token", "watchlist_add_target", "watchlist_change_target", "query_series", "query_history",
+    "query_uptime",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
