@@ -66,6 +66,8 @@ def on_unauthenticated(error: Unauthenticated) -> AnyResponse:
     if is_page(request.path) and request.method in {"GET", "HEAD"}:
         here = request.full_path.rstrip("?")
         return redirect("/login" if here == "/" else f"/login?next={quote(here, safe='/')}", 303)
+    if is_page(request.path):  # a form, on a page that was open when the session ended
+        return page("The session was over already, so nothing was done.", title="You are signed out", status=401)
     return problem(401, str(error))
 
 

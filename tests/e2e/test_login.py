@@ -111,3 +111,23 @@ def test_a_session_that_was_ended_elsewhere_leads_back_to_the_form(
 
     page.wait_for_url(sign_in_again, timeout=20_000)  # the stream looks at its session every 5 s
     expect(page.locator("#username")).to_be_visible()
+
+
+def test_who_signs_out_after_the_session_is_over_is_led_nowhere_else_and_told_so(
+    page: Page, demo: Product, context: BrowserContext, page_expectations: PageExpectations
+) -> None:
+    page_expectations.allow(r"^401 (GET .*/api/(targets|stream)|POST .*/logout)")
+    page.goto(f"{demo.url}/services")
+    form = page.locator("form[action='/logout']")
+    form.evaluate("form => { form.addEventListener('submit', event => event.preventDefault()); form.requestSubmit(); }")
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    assert context.request.post(f"{demo.url}/api/auth/logout", headers=headers).ok
+
+    with page.expect_response("**/api/targets") as refused:
+        page.evaluate("void fetch('/api/targets')")
+    assert refused.value.status == 401
+    form.evaluate("form => form.submit()")
+
+    expect(page.get_by_role("heading", name="You are signed out")).to_be_visible()
+    page.get_by_role("link", name="Back to the overview").click()
+    expect(page).to_have_url(f"{demo.url}/login")

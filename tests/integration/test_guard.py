@@ -56,10 +56,12 @@ def test_every_route_is_closed_to_strangers_except_the_public_ones(website: Webs
             continue
         seen += 1
         answer = stranger.open(path, method=method)
-        page = not path.startswith(("/api/", "/_", "/assets/", "/metrics")) and method == "GET"
-        assert answer.status_code == (303 if page else 401), (method, path, answer.status_code)
-        if page:
+        person = not path.startswith(("/api/", "/_", "/assets/", "/metrics"))
+        assert answer.status_code == (303 if person and method == "GET" else 401), (method, path, answer.status_code)
+        if answer.status_code == 303:
             assert answer.headers["Location"].startswith("/login")
+        elif person:
+            assert "You are signed out" in answer.text
         else:
             assert answer.get_json()["error"] == "Authentication required"
     assert seen > 15
