@@ -25,6 +25,7 @@ from observatory.model import DAY, HOUR, MINUTE, AuditRecord, Instant, Window
 from observatory.people import COMMAND_LINE, Administration
 from observatory.registry import Registry
 from observatory.store import accounts, runs
+from observatory.store.chunks import Keep
 from observatory.store.engine import Store, migrate, open_store, require_schema
 from observatory.supervision import environment, when_parent_ends
 
@@ -129,9 +130,7 @@ def collect(settings: Settings) -> int:
         explore=registry.explore,
         clock=wall_clock,
         holder=holder,
-        retention=settings.retention_raw,
-        retention_5m=settings.retention_5m,
-        retention_1h=settings.retention_1h,
+        keep=Keep.of_seconds(settings.retention_raw, settings.retention_5m, settings.retention_1h),
         audit_retention=settings.audit_retention,
         telemetry=settings.telemetry_enabled,
         private_targets=settings.private_targets,

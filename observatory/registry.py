@@ -180,8 +180,11 @@ class Registry:
         with ThreadPoolExecutor(PROBES, thread_name_prefix="probe") as pool:
             there = pool.map(partial(discovery.probe, clock=self.clock), unknown)
             answered = {target.name for target, answers in zip(unknown, there, strict=True) if answers}
-        there_now = [target for target in possible if target.name in answered or target not in unknown]
-        self.found = list({base_of(target): target for target in reversed(there_now)}.values())[::-1]
+        found: dict[str, Target] = {}
+        for target in possible:
+            if target.name in answered or target not in unknown:
+                found.setdefault(base_of(target), target)
+        self.found = list(found.values())
 
     def look(self, *, thorough: bool = False) -> bool:
         """Look at the file, and tell what is to be told. Whether the list changed."""

@@ -178,11 +178,9 @@ class Collector:
         *,
         clock: Callable[[], Instant],
         holder: str,
-        retention: float,
+        keep: chunks.Keep,
         news: Callable[[], bool] = lambda: False,
         explore: Callable[[], None] = lambda: None,
-        retention_5m: float = 180 * 86400.0,
-        retention_1h: float = 5 * 365 * 86400.0,
         audit_retention: float = 90 * 86400.0,
         telemetry: bool = True,
         private_targets: bool = False,
@@ -191,8 +189,7 @@ class Collector:
     ) -> None:
         self.store, self.wanted, self.clock, self.holder = store, wanted, clock, holder
         self.news, self.explore = news, explore
-        self.keep = chunks.Keep(*(round(age * 1000) for age in (retention, retention_5m, retention_1h)))
-        self.audit_retention, self.telemetry = audit_retention, telemetry
+        self.keep, self.audit_retention, self.telemetry = keep, audit_retention, telemetry
         self.private_targets, self.resolve = private_targets, resolve
         self.broadcasts = None if shared_state is None else Broadcasts(store, shared_state, clock)
         self.stopping = threading.Event()

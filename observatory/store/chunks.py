@@ -126,9 +126,13 @@ class Keep(NamedTuple):
     """How long what is kept, in milliseconds: samples, and their roll-ups, which outlive what they were made of.
     Outcomes and events stay as long as anything."""
 
-    raw: int = 30 * DAY
-    fine: int = 180 * DAY
-    coarse: int = 5 * 365 * DAY
+    raw: int
+    fine: int
+    coarse: int
+
+    @classmethod
+    def of_seconds(cls, *ages: float) -> "Keep":
+        return cls(*(round(age * 1000) for age in ages))
 
     @property
     def ages(self) -> "Keep":

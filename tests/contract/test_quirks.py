@@ -21,9 +21,9 @@ from observatory.contract.bridge import Action, AgentList
 from observatory.contract.bridge_commands import objection
 from observatory.contract.frames import read as read_frame
 from observatory.contract.nexus import Embedding, embedding
-from observatory.frames.counters import increase
 from observatory.model import Agent, AgentStatus, Kind, Origin, Project, Scrape, Target
 from observatory.store import agents, targets
+from observatory.store.buckets import roll
 from observatory.store.engine import migrate, open_store
 from observatory.store.scrapes import Recorder
 from tests.support.answering import Answering, answer, reset, saying, serving
@@ -290,7 +290,8 @@ def test_q28_a_number_that_cannot_be_gives_none(body: Path) -> None:
     ("values", "rise"), [([5, 8, 9], 4), ([5, 8, 2, 3], 6), ([5, 0, 0], 0), ([7], 0), ([], 0)]
 )  # fmt: skip
 def test_q28_a_counter_that_falls_has_begun_anew(values: list[float], rise: float) -> None:
-    assert increase(np.array(values, dtype=float)) == rise
+    at = np.arange(len(values), dtype=np.int64)
+    assert roll(at, np.array(values, dtype=float), 100).increase.sum() == rise
 
 
 def test_no_body_lies_where_nobody_reads_it() -> None:

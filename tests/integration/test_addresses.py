@@ -27,6 +27,7 @@ from observatory.model import DAY, Cause, Kind, Origin, Scrape, Target
 from observatory.store.engine import Store, migrate, open_store
 from observatory.store.scrapes import log
 from tests.support.answering import Answering, Script, answer, saying
+from tests.support.scraped import KEEP
 from tests.support.waiting import wait_for
 
 FINE = saying(answer(200, {"status": "healthy"}))
@@ -324,7 +325,7 @@ def collecting(
         lambda: wanted,
         clock=wall_clock,
         holder="one",
-        retention=DAY / 1000,
+        keep=KEEP._replace(raw=DAY),
         private_targets=private,
         resolve=resolve,
     )

@@ -21,6 +21,7 @@ from observatory.store import broadcasts, topics
 from observatory.store.engine import Store, open_store
 from tests.support import simulator as simulators
 from tests.support.clock import NOON, Clock
+from tests.support.scraped import KEEP
 from tests.support.waiting import wait_for
 
 OTTO = Actor(4, "otto", Role.VIEWER, (), "s")
@@ -205,7 +206,7 @@ def test_a_folder_that_is_not_there_is_ignored(tmp_path: Path) -> None:
 
 @contextmanager
 def collecting(store: Store, folder: Path | None) -> Iterator[Collector]:
-    collector = Collector(store, list, clock=wall_clock, holder="one", retention=30 * DAY / 1000, shared_state=folder)
+    collector = Collector(store, list, clock=wall_clock, holder="one", keep=KEEP, shared_state=folder)
     thread = threading.Thread(target=collector.run, daemon=True)
     thread.start()
     try:

@@ -24,7 +24,7 @@ from observatory.store.schema import targets as targets_table
 from tests.support import simulator as simulators
 from tests.support.answering import Answering, answer, saying
 from tests.support.away import away
-from tests.support.scraped import NOON, a_scrape, a_target
+from tests.support.scraped import KEEP, NOON, a_scrape, a_target
 from tests.support.waiting import wait_for
 
 ADMIN = Actor(1, "ada", Role.ADMIN, (), "s")
@@ -47,7 +47,7 @@ def quick_beats(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def collecting(store: Store, wanted: Callable[[], list[Target]], holder: str = "one") -> Iterator[Collector]:
     """A collector in a thread of its own; stopped at the end, and then its thread must be gone."""
-    collector = Collector(store, wanted, clock=wall_clock, holder=holder, retention=30 * DAY / 1000)
+    collector = Collector(store, wanted, clock=wall_clock, holder=holder, keep=KEEP)
     thread = threading.Thread(target=collector.run, name=f"collector-{holder}", daemon=True)
     thread.start()
     try:
@@ -305,7 +305,7 @@ def test_stopping_takes_a_moment_whatever_a_target_does_and_leaves_no_thread(sto
             lambda: [watching("slow", slow.url, 20.0), watching("quick", quick.url)],
             clock=wall_clock,
             holder="one",
-            retention=86_400.0,
+            keep=KEEP._replace(raw=DAY),
         )
         thread = threading.Thread(target=collector.run, daemon=True)
         thread.start()

@@ -13,13 +13,13 @@ from observatory.collector.loop import Collector
 from observatory.collector.scrape import Reader, open_reader
 from observatory.context import wall_clock
 from observatory.frames import projects, services
-from observatory.model import DAY, HOUR, Actor, Cause, McpContext, McpServer, Role
+from observatory.model import HOUR, Actor, Cause, McpContext, McpServer, Role
 from observatory.store import targets
 from observatory.store.engine import Store
 from observatory.store.scrapes import Recorder
 from tests.support.answering import Answering, answer, reset, serving
 from tests.support.clock import NOON, Clock
-from tests.support.scraped import BRIDGE, LOOM_MCP, a_bridge, a_failure, a_scrape, told_by_a_bridge
+from tests.support.scraped import BRIDGE, KEEP, LOOM_MCP, a_bridge, a_failure, a_scrape, told_by_a_bridge
 from tests.support.waiting import wait_for
 
 ADA = Actor(3, "ada", Role.ADMIN, (), "s")
@@ -212,7 +212,7 @@ def test_the_collector_reads_it_and_one_that_hangs_holds_up_nothing(
     routes = a_devkit([LOOM])
     with Answering(serving(routes)) as server:
         wanted = [a_bridge(url=server.url, interval=0.2)]
-        collector = Collector(store, lambda: wanted, clock=wall_clock, holder="one", retention=30 * DAY / 1000)
+        collector = Collector(store, lambda: wanted, clock=wall_clock, holder="one", keep=KEEP)
         thread = threading.Thread(target=collector.run, daemon=True)
         thread.start()
         try:

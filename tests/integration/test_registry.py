@@ -15,7 +15,6 @@ from observatory.context import wall_clock
 from observatory.errors import ConfigurationError
 from observatory.frames import events, services
 from observatory.model import (
-    DAY,
     Actor,
     Cause,
     Event,
@@ -36,7 +35,7 @@ from observatory.store.watchlist import Definition
 from tests.support.answering import Answering, answer, saying, serving
 from tests.support.clock import NOON, Clock
 from tests.support.processes import free_port
-from tests.support.scraped import a_scrape, a_target
+from tests.support.scraped import KEEP, a_scrape, a_target
 from tests.support.told import a_record
 from tests.support.waiting import wait_for
 
@@ -326,7 +325,7 @@ def collecting(desk: Desk) -> Iterator[None]:
     registry = desk.registry
     collector = Collector(
         desk.store, registry, news=registry.news, explore=lambda: None, clock=wall_clock, holder="one",
-        retention=30 * DAY / 1000, private_targets=True,
+        keep=KEEP, private_targets=True,
     )  # fmt: skip
     thread = threading.Thread(target=collector.run, daemon=True)
     thread.start()

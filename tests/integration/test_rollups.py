@@ -21,7 +21,7 @@ from observatory.store.schema import events as events_table
 from observatory.store.schema import rollups as rolled_up
 from observatory.store.schema import series as series_table
 from observatory.store.scrapes import Recorder
-from tests.support.scraped import NOON, a_scrape, a_target
+from tests.support.scraped import KEEP, NOON, a_scrape, a_target
 
 MIDNIGHT = NOON // DAY * DAY
 ALL = Window(MIDNIGHT - 20 * DAY, MIDNIGHT + 40 * DAY)
@@ -137,7 +137,7 @@ class History(RuleBasedStateMachine):
         self.now += 3 * HOUR
         while chunks.compact(self.store, self.now):
             pass
-        while chunks.forget(self.store, self.now, chunks.Keep(raw=days * DAY)):
+        while chunks.forget(self.store, self.now, KEEP._replace(raw=days * DAY)):
             pass
         for plain, old in zip(self.plain, self.old, strict=True):
             gone = {at: value for at, value in plain.items() if at // DAY * DAY <= self.now - (days + 1) * DAY}
@@ -250,7 +250,7 @@ def test_each_age_forgets_by_itself_and_hours_outlive_the_rest(store: Store) -> 
 
 def test_what_comes_for_a_day_whose_samples_are_forgotten_changes_no_roll_up(store: Store) -> None:
     key = a_past(store, 4)
-    keep = chunks.Keep(raw=DAY)
+    keep = KEEP._replace(raw=DAY)
     while chunks.forget(store, NOON, keep):
         pass
     before = rolled(store, key, ALL, HOUR)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from observatory.model import (
+    DAY,
     Agent,
     AgentStatus,
     Cause,
@@ -18,10 +19,12 @@ from observatory.model import (
     Scrape,
     Target,
 )
+from observatory.store.chunks import Keep
 
 BRIDGE = "bridge-server"
 
 NOON: Instant = 1_800_014_400_000  # a whole hour
+KEEP = Keep(30 * DAY, 180 * DAY, 1825 * DAY)
 
 
 def a_target(name: str = "a", **changes: object) -> Target:
