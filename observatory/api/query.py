@@ -1,6 +1,7 @@
 """Series: which there are, and their past. From the same frames as the pages."""
 
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from observatory import freshness
 from observatory.api.edge import Message, operation
-from observatory.api.fields import Line, TargetName, Time
+from observatory.api.fields import Line, TargetName, Time, told
 from observatory.config import seconds
 from observatory.context import actor, services
 from observatory.errors import Invalid, NotFound
@@ -29,20 +30,24 @@ STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 
 ACROSS: dict[str, frames.Across] = {"avg": "avg", "min": "min", "max": "max"}
 
 
+DURATION = r"[1-9][0-9]{0,9}[smhd]?"
+PAIR = r"[^=\x00-\x1f\x7f]+=[^\x00-\x1f\x7f]*"
+
+
 def duration(text: str) -> str:
-    seconds(text)
+    if not re.fullmatch(DURATION, text, re.ASCII):
+        raise ValueError("It is a duration such as 5s, 2m, 24h or 7d.")
     return text
 
 
 def pair(text: str) -> str:
-    name, is_pair, _ = text.partition("=")
-    if not (name and is_pair):
+    if not re.fullmatch(PAIR, text):
         raise ValueError("A label is asked for as name=value.")
     return text
 
 
-Duration: TypeAlias = Annotated[str, AfterValidator(duration), Field(max_length=20, examples=["24h"])]
-Pair: TypeAlias = Annotated[Line, AfterValidator(pair), Field(max_length=400, examples=["agent=weaver-07"])]
+Duration: TypeAlias = Annotated[str, AfterValidator(duration), told(f"^{DURATION}$", "24h")]
+Pair: TypeAlias = Annotated[str, AfterValidator(pair), told(f"^{PAIR}$", "agent=weaver-07")]
 Word: TypeAlias = Annotated[Line, Field(max_length=200)]
 
 
@@ -63,11 +68,13 @@ class Stretch(Message):
     range: Duration = Field("1h", description="How far back, where `since` is not given.")
 
     def window(self, now: Instant) -> Window:
-        """Raises Invalid."""
-        until = now if self.until is None else self.until
+        """Raises Invalid. It ends at `now` at the latest: what is to come is no gap."""
+        until = now if self.until is None else min(self.until, now)
         since = until - round(seconds(self.range) * SECOND) if self.since is None else self.since
         if not 0 <= since < until:
-            raise Invalid([{"path": "since", "message": "The stretch must begin before it ends, and after 1970."}])
+            raise Invalid(
+                [{"path": "since", "message": "The stretch must begin after 1970, and before it ends and before now."}]
+            )
         return Window(since, until)
 
 
@@ -172,13 +179,14 @@ def series(query: Selection) -> Found:
 @operation("What series said over a stretch of time, in equal steps, with its gaps and their causes", History,
            query=Question)  # fmt: skip
 def history(query: Question) -> History:
-    here, window = services(), query.window(services().clock())
-    step = step_of(query.step, window)
+    here, now = services(), services().clock()
+    window = query.window(now)
     found = bounded(frames.find(here.store, actor(), query.wanted()))
     by = None if query.by is None else [one.strip() for one in query.by.split(",") if one.strip()]
+    step = step_of(query.step, window, least=0.0 if by is None or found.empty else 2 * float(found["interval"].max()))
     across = None if by is None else query.across or ACROSS.get(query.aggregate, "sum")
     groups = frames.grouped(found, by) if by is not None else pd.Series(range(len(found)), dtype="int64")
-    df = frames.steps(here.store, found["series"].tolist(), window, step, query.aggregate)
+    df = frames.steps(here.store, found["series"].tolist(), window, step, query.aggregate, now=now)
     points = frames.values(df, groups.set_axis(found["series"]), across or "sum")
     silent = frames.silences(here.store, found, window)
     lines = tuple(
@@ -221,14 +229,18 @@ def bounded(found: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def step_of(text: str | None, window: Window) -> int:
-    """Milliseconds of a step. Raises Invalid when there would be more than an answer may hold."""
+def step_of(text: str | None, window: Window, *, least: float) -> int:
+    """Milliseconds of a step of at least `least` seconds: in a shorter one some of what is brought together would be
+    missing, and look like a fall. Raises Invalid, also when there would be more steps than an answer may hold."""
     if text is None:
-        wanted = window.seconds / USUAL_POINTS
+        wanted = max(window.seconds / USUAL_POINTS, least)
         return next((one for one in STEPS if one >= wanted), -(-round(wanted) // STEPS[-1]) * STEPS[-1]) * SECOND
     step = round(seconds(text) * SECOND)
     if not SECOND <= step <= LONGEST_STEP or window.seconds * SECOND / step > MOST_POINTS:
         said = f"A step has a second at least and a year at most, and there are at most {MOST_POINTS} of them."
+        raise Invalid([{"path": "step", "message": said}])
+    if step < least * SECOND:
+        said = f"What is brought together is asked so rarely that a step needs {least:g} seconds at least."
         raise Invalid([{"path": "step", "message": said}])
     return step
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from observatory.frames.series import HIDDEN, gaps, is_simulated, observed
-from observatory.model import Actor, Window
+from observatory.model import MINUTE, Actor, Instant, Window
 from observatory.store import rollups, samples
 from observatory.store.engine import Store
 from observatory.store.rollups import Rolled
@@ -22,6 +22,9 @@ FOUND = {
 }  # fmt: skip
 STEPS = {"series": "int64", "at": "int64", "value": "float64", "weight": "float64"}
 VALUES = {"group": "int64", "at": "int64", "value": "float64"}
+RISING = {"increase", "rate"}
+GROWING = {*RISING, "sum", "count"}  # as a step goes on
+BEFORE = 5 * MINUTE  # how far back the sample is looked for from which the first step has risen
 
 
 class Wanted(NamedTuple):
@@ -58,19 +61,28 @@ def labels_of(text: str) -> dict[str, str]:
     return {name: value for name, value in json.loads(text) if name not in HIDDEN}
 
 
-def steps(store: Store, ids: Sequence[int], window: Window, step_ms: int, aggregate: Aggregate) -> pd.DataFrame:
+def steps(
+    store: Store, ids: Sequence[int], window: Window, step_ms: int, aggregate: Aggregate, *, now: Instant
+) -> pd.DataFrame:
     """Each series in steps of `step_ms`, which begin at multiples of it since 1970 UTC; a step without a sample has no
     row, and the first and the last are whole. Long in time order a series.
 
     Columns: series int64; at int64 ms: where the step begins; value float64; weight float64: the number of samples,
-    by which means may be averaged. `increase` and `rate` (a second) take a fall for a restart.
+    by which means may be averaged. `increase` and `rate` (a second) take a fall for a restart. What grows while a step
+    goes on is told of those that are over at `now`: a half would look like a fall.
     """
+    first = window.since // step_ms * step_ms
+    before = -(-BEFORE // step_ms) * step_ms if aggregate in RISING else 0
+    read = rollups.read(store, ids, Window(first - before, window.until), step_ms)
     parts = [
         pd.DataFrame({"series": key, "at": found.at, "value": valued(found, aggregate, step_ms), "weight": found.count})
-        for key, found in rollups.read(store, ids, window, step_ms).items()
+        for key, found in read.items()
     ]
     df = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(STEPS))
-    return df.astype(STEPS)
+    df = df[df["at"] >= first]
+    if aggregate in GROWING:
+        df = df[df["at"] + step_ms <= now]
+    return df.astype(STEPS).reset_index(drop=True)
 
 
 def valued(rolled: Rolled, aggregate: Aggregate, step_ms: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":

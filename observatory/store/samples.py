@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from observatory.model import DAY, HOUR, Instant, Window
 from observatory.store.engine import Store
@@ -119,15 +119,17 @@ def catalogue(
     store: Store, target: str | None, names: Sequence[str] = (), *, project: str | None = None
 ) -> Sequence[AnyRow]:
     """Series of a target, or of all for None, by name, labels and target: id, name, project, labels (JSON pairs),
-    target, interval_ms, simulated, of_target: the project that the target itself belongs to, gone: whether the target
-    or the series' project is. `names` cuts to those, `project` to one project's.
+    target, interval_ms (of its newest reading), simulated, of_target: the project that the target itself belongs to,
+    gone: whether the target or the series' project is. `names` cuts to those, `project` to one project's.
     """
     query = (
         select(series.c.id, series.c.name, series.c.project, series.c.labels)
-        .add_columns(targets.c.name.label("target"), targets.c.interval_ms, targets.c.simulated)
+        .add_columns(targets.c.name.label("target"), targets.c.simulated)
+        .add_columns(func.coalesce(readings.c.interval_ms, targets.c.interval_ms).label("interval_ms"))
         .add_columns(targets.c.project.label("of_target"))
         .add_columns((targets.c.gone_ms.is_not(None) | projects.c.gone_ms.is_not(None)).label("gone"))
         .join(targets, targets.c.id == series.c.target_id)
+        .outerjoin(readings, (readings.c.target_id == series.c.target_id) & (readings.c.project == series.c.project))
         .outerjoin(projects, (projects.c.target_id == series.c.target_id) & (projects.c.id == series.c.project))
         .order_by(series.c.name, series.c.labels, targets.c.name, series.c.project)
     )

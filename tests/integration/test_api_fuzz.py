@@ -29,8 +29,7 @@ ENDS_ITSELF = ("sessions_logout", "sessions_password")  # operations after which
 # URL lead where we do not go, nor a stretch of time end before it begins, nor a step be too short for it; no schema
 # tells that.
 PARTICULAR = (
-    "admin_make_token", "watchlist_add_target", "watchlist_change_target", "query_series", "query_history",
-    "query_uptime",
+    "admin_make_token", "watchlist_add_target", "watchlist_change_target", "query_history", "query_uptime",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ VICTOR = Actor(2, "victor", Role.VIEWER, ("loom",), "s")
 BEGIN = NOON - HOUR
 BAD: tuple[dict[str, object], ...] = (
     {"range": "soon"}, {"range": "-1h"}, {"step": "0"}, {"step": "1e300d"}, {"step": "1s", "range": "7d"},
+    {"step": "9999999999d"}, {"since": NOON + 1},
     {"since": "yesterday"},
     {"since": NOON, "until": NOON}, {"since": NOON, "until": BEGIN}, {"since": -1}, {"aggregate": "median"},
     {"across": "most"}, {"label": "agent"}, {"label": "=x"}, {"name": "x" * 201}, {"name": "a\nb"}, {"colour": "red"},
@@ -32,21 +33,22 @@ BAD: tuple[dict[str, object], ...] = (
 def fill(store: Store) -> None:
     """An hour of two agents of loom, one of kiln, a counter that restarts, and a failure of ten minutes."""
     targets.replace(store, [a_target("bridge", kind=Kind.BRIDGE), a_target("shop"), a_target("sim")], BEGIN)
-    recorder = Recorder(store)
+    reads = []
     for place, at in enumerate(range(BEGIN, NOON, MINUTE)):
         for project, agents in (("loom", ("weaver", "spinner")), ("kiln", ("stoker",))):
             told = tuple(
                 Sample("agent_memory_bytes", float(100 * (number + 1) + place), (("agent", agent),))
                 for number, agent in enumerate(agents)
             )
-            recorder.append([a_scrape(at, target="bridge", project=project, samples=told, interval=60.0)])
+            reads.append(a_scrape(at, target="bridge", project=project, samples=told, interval=60.0))
         failed = 20 <= place < 30
         read = a_failure(at, target="shop", interval=60.0) if failed else a_scrape(
             at, float(place % 40), name="orders_total", target="shop", interval=60.0
         )  # fmt: skip
-        recorder.append([read])
+        reads.append(read)
         marked = (Sample("orders_total", 5.0, (("simulated", "true"),)),)
-        recorder.append([a_scrape(at, target="sim", samples=marked, interval=60.0, simulated=True)])
+        reads.append(a_scrape(at, target="sim", samples=marked, interval=60.0, simulated=True))
+    Recorder(store).append(reads)
 
 
 @pytest.fixture
@@ -112,7 +114,7 @@ def test_a_step_says_what_the_plain_list_says(filled: Store, aggregate: query.Ag
     rises = dict(zip(list(plain)[1:], np.diff(list(plain.values())), strict=True))
     rises = {place: plain[place] if rise < 0 else rise for place, rise in rises.items()}
 
-    df = query.steps(filled, [key], Window(BEGIN, NOON), 5 * MINUTE, aggregate)
+    df = query.steps(filled, [key], Window(BEGIN, NOON), 5 * MINUTE, aggregate, now=NOON)
 
     expected = []
     for start in range(0, 60, 5):
@@ -123,6 +125,26 @@ def test_a_step_says_what_the_plain_list_says(filled: Store, aggregate: query.Ag
     assert df["value"].tolist() == pytest.approx([value for _, value in expected])
 
 
+@pytest.mark.parametrize("aggregate", ["increase", "rate", "sum", "count"])
+def test_a_step_that_is_not_over_is_not_told_of_what_grows(filled: Store, aggregate: query.Aggregate) -> None:
+    [key] = query.find(filled, ADMIN, Wanted("orders_total", source="shop"))["series"]
+    window = Window(NOON - 10 * MINUTE, NOON - MINUTE)
+
+    df = query.steps(filled, [key], window, 5 * MINUTE, aggregate, now=NOON - MINUTE)
+    so_far = query.steps(filled, [key], window, 5 * MINUTE, "max", now=NOON - MINUTE)
+
+    assert df["at"].tolist() == [NOON - 10 * MINUTE]
+    assert so_far["at"].tolist() == [NOON - 10 * MINUTE, NOON - 5 * MINUTE]
+
+
+def test_the_first_step_has_risen_from_what_was_before_it(filled: Store) -> None:
+    [key] = query.find(filled, ADMIN, Wanted("orders_total", source="shop"))["series"]
+
+    df = query.steps(filled, [key], Window(BEGIN + 5 * MINUTE, BEGIN + 10 * MINUTE), 5 * MINUTE, "increase", now=NOON)
+
+    assert df[["at", "value"]].to_numpy().tolist() == [[BEGIN + 5 * MINUTE, 5.0]]
+
+
 def test_an_average_of_several_is_that_of_all_their_samples(store: Store) -> None:
     targets.replace(store, [a_target("often"), a_target("rarely")], BEGIN)
     recorder = Recorder(store)
@@ -130,7 +152,7 @@ def test_an_average_of_several_is_that_of_all_their_samples(store: Store) -> Non
     recorder.append([a_scrape(BEGIN, 11.0, target="rarely")])
     found = query.find(store, ADMIN, Wanted("load"))
 
-    df = query.steps(store, found["series"].tolist(), Window(BEGIN, BEGIN + MINUTE), MINUTE, "avg")
+    df = query.steps(store, found["series"].tolist(), Window(BEGIN, BEGIN + MINUTE), MINUTE, "avg", now=NOON)
     [value] = query.values(df, query.grouped(found, []).set_axis(found["series"]), "avg")["value"]
 
     assert value == 2.0
@@ -144,7 +166,7 @@ def test_what_is_simulated_is_never_brought_together_with_what_is_not(filled: St
 
 def test_of_nothing_there_is_nothing(store: Store) -> None:
     found = query.find(store, ADMIN, Wanted())
-    df = query.steps(store, [], Window(BEGIN, NOON), MINUTE, "avg")
+    df = query.steps(store, [], Window(BEGIN, NOON), MINUTE, "avg", now=NOON)
 
     assert found.empty
     assert df.empty
@@ -180,21 +202,42 @@ def test_the_past_comes_in_steps_with_its_gaps_and_causes(site: Website) -> None
 
 
 def test_several_are_brought_together_by_what_they_share(site: Website) -> None:
-    found = asked(site.signed_in("ada"), "/api/query", name="agent_memory_bytes", since=BEGIN, until=BEGIN + 2 * MINUTE,
-                  step="1m", by="project", across="sum")  # fmt: skip
+    found = asked(site.signed_in("ada"), "/api/query", name="agent_memory_bytes", since=BEGIN, until=BEGIN + 4 * MINUTE,
+                  step="2m", by="project", across="sum")  # fmt: skip
 
     by_project = {past["project"]: past for past in found["series"]}
-    assert by_project["loom"]["points"] == line([300.0, 302.0])
-    assert by_project["kiln"]["points"] == line([100.0, 101.0])
+    assert by_project["loom"]["points"] == line([301.0, 305.0], step=2 * MINUTE)
+    assert by_project["kiln"]["points"] == line([100.5, 102.5], step=2 * MINUTE)
     assert (by_project["loom"]["labels"], by_project["kiln"]["labels"]) == ({}, {"agent": "stoker"})
+
+
+def test_what_is_brought_together_is_not_asked_for_in_steps_in_which_some_is_missing(site: Website) -> None:
+    wanted = {"name": "agent_memory_bytes", "since": BEGIN, "until": BEGIN + 4 * MINUTE, "by": "project"}
+
+    [fault] = asked(site.signed_in("ada"), "/api/query", 400, step="1m", **wanted)["details"]
+    by_itself = asked(site.signed_in("ada"), "/api/query", **wanted)
+
+    assert "a step needs 120 seconds at least" in fault["message"]
+    assert by_itself["stepSeconds"] == 120.0
+
+
+def test_what_is_to_come_is_no_gap(site: Website) -> None:
+    ada = site.signed_in("ada")
+
+    past = asked(ada, "/api/query", name="orders_total", source="shop", since=BEGIN, until=NOON + DAY)
+    up = asked(ada, "/api/services/shop/uptime", since=BEGIN, until=NOON + DAY)
+
+    assert (past["until"], up["until"]) == (NOON, NOON)
+    assert [gap["cause"] for gap in past["series"][0]["gaps"]] == ["timeout"]
+    assert up["observedRatio"] == 1.0
 
 
 def test_everything_is_cut_to_the_projects_of_who_asks(site: Website) -> None:
     victor = site.signed_in("victor")
 
     assert {one["project"] for one in asked(victor, "/api/series", name="agent_memory_bytes")["series"]} == {"loom"}
-    together = asked(victor, "/api/query", name="agent_memory_bytes", since=BEGIN, until=BEGIN + MINUTE, by="")
-    assert [past["points"] for past in together["series"]] == [line([150.0])]
+    together = asked(victor, "/api/query", name="agent_memory_bytes", since=BEGIN, until=BEGIN + 2 * MINUTE, by="")
+    assert [past["points"] for past in together["series"]] == [line([150.5], step=2 * MINUTE)]
     assert asked(victor, "/api/query", name="agent_memory_bytes", project="kiln")["series"] == []
 
 
