@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from observatory.model import DAY, MINUTE, Actor, Window
+from observatory.model import DAY, MINUTE, Actor, Instant, Window
 from observatory.store import runs, samples, targets
 from observatory.store.engine import Store
 from observatory.store.samples import Column
@@ -21,6 +22,14 @@ LATEST = {
     "received": "Int64", "interval": "float64", "source": "str", "cause": "str", "simulated": "bool",
     "yesterday": "float64",
 }  # fmt: skip
+
+
+class Run(NamedTuple):
+    """An outcome that lasted from `since_ms` until `until_ms`."""
+
+    since_ms: Instant
+    until_ms: Instant
+    cause: str
 
 
 def latest(
@@ -148,14 +157,15 @@ def gaps(store: Store, target: str, window: Window, project: str = "") -> pd.Dat
     """Stretches of `window` without an answer: since, until int64 ms, cause str; in time order.
 
     What nobody observed is `observer_off`; the time before the target's first run in the window counts as such. Since
-    the target is not watched any more it is `gone`.
+    the target is not watched any more it is `gone`. The newest outcome holds for another interval: what hangs has been
+    asked again, and nobody knows yet what comes of it.
     """
     found: list[tuple[int, int, str]] = []
     seen, whole = window.since, window
-    gone = targets.gone_since(store, target)
+    gone, interval = targets.rhythm(store, target, project)
     if gone is not None:
         window = Window(window.since, max(window.since, min(gone, window.until)))
-    for row in runs.within(store, [target], window, project):
+    for row in within(store, target, window, project, interval):
         if row.since_ms > seen:
             found.append((seen, row.since_ms, "observer_off"))
         if row.cause:
@@ -167,6 +177,14 @@ def gaps(store: Store, target: str, window: Window, project: str = "") -> pd.Dat
         found.append((window.until, whole.until, "gone"))
     df = pd.DataFrame(found, columns=["since", "until", "cause"])
     return df.astype({"since": "int64", "until": "int64", "cause": "str"})
+
+
+def within(store: Store, target: str, window: Window, project: str, interval_ms: int) -> list[Run]:
+    """The runs that touch `window`, the last one until its end if that is less than an interval after its own."""
+    found = [Run(row.since_ms, row.until_ms, row.cause) for row in runs.within(store, [target], window, project)]
+    if found and 0 < window.until - found[-1].until_ms <= interval_ms:
+        found[-1] = found[-1]._replace(until_ms=window.until)
+    return found
 
 
 def break_times(gaps: pd.DataFrame, column: Column, told: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

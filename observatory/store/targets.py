@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from observatory.model import Event, Instant, Level, Target, title
 from observatory.store import events, runs
@@ -140,7 +141,20 @@ def current(store: Store) -> Sequence[AnyRow]:
         return connection.execute(query).all()
 
 
-def gone_since(store: Store, name: str) -> Instant | None:
-    """Since when a target is not watched any more; None while it is, or was never known."""
-    with store.read() as connection:
-        return connection.execute(select(targets.c.gone_ms).where(targets.c.name == name)).scalar()
+class Rhythm(NamedTuple):
+    """Since when a target is not watched any more, None while it is; and how often it, or a project of it, is read."""
+
+    gone: Instant | None
+    interval_ms: int
+
+
+def rhythm(store: Store, name: str, project: str = "") -> Rhythm:
+    """Of what was never known nothing is expected."""
+    query = (
+        select(targets.c.gone_ms, func.coalesce(readings.c.interval_ms, targets.c.interval_ms))
+        .outerjoin(readings, (readings.c.target_id == targets.c.id) & (readings.c.project == project))
+        .where(targets.c.name == name)
+    )
+    with store.ask() as connection:
+        row = connection.execute(query).first()
+    return Rhythm(None, 0) if row is None else Rhythm(*row)

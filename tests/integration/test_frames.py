@@ -305,6 +305,18 @@ def test_gaps_are_failures_and_what_nobody_observed_before_between_and_after(rec
     ]
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [(15, [(0, 15, "timeout")]), (20, [(0, 20, "timeout")]), (21, [(0, 10, "timeout"), (10, 21, "observer_off")])],
+)
+def test_a_failure_holds_until_the_next_answer_is_overdue(
+    recorder: Recorder, store: Store, until: int, expected: list[tuple[int, int, str]]
+) -> None:
+    recorder.append([a_failure(LAST_HOUR.since)])
+
+    assert stretches(series.gaps(store, "a", Window(LAST_HOUR.since, LAST_HOUR.since + until * SECOND))) == expected
+
+
 def test_a_target_that_was_never_read_is_one_gap(store: Store) -> None:
     assert stretches(series.gaps(store, "a", LAST_HOUR)) == [(0, 3600, "observer_off")]
 
